@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from billing.metering.usage import REQUEST_ID_PREFIX
 from gateway.access.credentials import find_api_key
-from gateway.asgi.exchange import ClientExchange, body_writer
+from gateway.asgi.exchange import ClientExchange, direct_writer
 from gateway.asgi.timeouts import TimeoutWheel
 from gateway.call.error_format import ErrorFormat
 from gateway.call.errors import InternalError, MethodNotAllowed
@@ -78,7 +78,7 @@ class CallAdapter:
         """Serve one request; other methods than POST are answered with 405."""
         headers = dict(scope["headers"])
         call = self._call(scope, headers, endpoint.operation, endpoint.error_format)
-        client = ClientExchange(headers, receive, send, self._deadlines, body_writer(scope))
+        client = ClientExchange(headers, receive, send, self._deadlines, direct_writer(scope))
         if endpoint.wire_format is not None and endpoint.wire_format.request_id_header is not None:
             request_id = ids.format_id(REQUEST_ID_PREFIX, call.request_id)
             client.extra_headers[endpoint.wire_format.request_id_header] = request_id

@@ -5,8 +5,8 @@ reading.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.asgi.eager import EagerAwaitable
 from gateway.asgi.timeouts import Timeout, TimeoutWheel
@@ -22,17 +22,26 @@ if TYPE_CHECKING:  # the CLI imports this module indirectly and must not load th
         Send,
     )
 
-BodyWriter = Callable[[bytes], bool]
-"""Writes a part of a chunked body at once. Returns False, without writing, if `send` must do it."""
-
-# ASGI extension with the BodyWriter of a response, which server_protocol.py offers.
-BODY_WRITER = "maas.body_writer"
+# ASGI extension with the DirectWriter of a response, which server_protocol.py offers.
+RESPONSE_WRITER = "maas.response_writer"
 
 # Most calls of small models end before this delay; watching them for a disconnect would cost a
 # task each.
 _WATCH_DELAY_S = 0.02
 # A larger response is sent in chunks of this size, so that a slow client fills no buffer.
 _CHUNK_BYTES = 256 << 10
+
+
+class DirectWriter(Protocol):
+    """Writes past `send`. Its methods return False, without writing, if `send` must do it."""
+
+    def write_chunk(self, data: bytes) -> bool:
+        """Write a part of a chunked body."""
+        ...
+
+    def write_response(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> bool:
+        """Write a whole response: its status, its headers but `content-length`, and its body."""
+        ...
 
 
 class ClientDisconnected(Exception):
@@ -79,10 +88,10 @@ class ClientExchange:
         receive: "Receive",
         send: "Send",
         wheel: TimeoutWheel,
-        write_body: BodyWriter | None = None,
+        writer: DirectWriter | None = None,
     ) -> None:
         self._headers = headers
-        self._write_body = write_body
+        self._writer = writer
         self._wheel = wheel
         self._receive = receive
         self._send = send
@@ -158,7 +167,7 @@ class ClientExchange:
                 return None
         if self.response_copy is not None:
             self.response_copy.add(data)
-        if self.disconnected or (self._write_body is not None and self._write_body(data)):
+        if self.disconnected or (self._writer is not None and self._writer.write_chunk(data)):
             return None
         sending = EagerAwaitable(self._send(_body_event(data, more=True)))
         return None if sending.is_done else sending
@@ -181,6 +190,8 @@ class ClientExchange:
         if self.disconnected:
             return
         if not result.stream_started:
+            if self._write_response(result, tail):
+                return
             length = {"content-length": str(len(tail))}
             await self.start(result.status, {**result.headers, **length})
         if not result.stream_started and len(tail) <= _CHUNK_BYTES:
@@ -197,6 +208,17 @@ class ClientExchange:
         while (await self._receive())["type"] != "http.disconnect":
             continue
         self.disconnected = True
+
+    def _write_response(self, result: CallResult, body: bytes) -> bool:
+        """Write a whole response at once, unless it is large or something must be awaited before.
+
+        Returns whether it was written.
+        """
+        if self._writer is None or self.before_first_byte is not None or len(body) > _CHUNK_BYTES:
+            return False
+        headers = [*self.extra_headers.items(), *result.headers.items()]
+        self.has_started = self._writer.write_response(result.status, headers, body)
+        return self.has_started
 
     async def _send_within_timeout(self, sending: Awaitable[None]) -> bool:
         """Await a send within `write_timeout_s`. Returns whether the client is still connected."""
@@ -288,10 +310,10 @@ class ClientDeadline(Timeout):
         return UpstreamTimeout("The model did not respond in time. The call is not billed.")
 
 
-def body_writer(scope: "HTTPScope") -> BodyWriter | None:
-    """Return the response's BodyWriter, None if the server offers none."""
+def direct_writer(scope: "HTTPScope") -> DirectWriter | None:
+    """Return the response's DirectWriter, None if the server offers none."""
     extensions: Mapping[str, Any] = scope.get("extensions") or {}
-    return extensions.get(BODY_WRITER)
+    return extensions.get(RESPONSE_WRITER)
 
 
 def _body_event(data: bytes, more: bool) -> "HTTPResponseBodyEvent":

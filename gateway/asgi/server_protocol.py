@@ -8,16 +8,14 @@ import asyncio
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
 from http import HTTPStatus
 from ipaddress import IPv6Address
 from typing import Any, ClassVar
-from weakref import ref
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.asgi.exchange import BODY_WRITER
-from gateway.asgi.response_cycle import ResponseCycle
+from gateway.asgi.exchange import RESPONSE_WRITER
+from gateway.asgi.response_writer import ResponseWriter
 from gateway.call.errors import BodyIncomplete, HeadTooLarge, RequestMalformed, render_error
 from infra.errors import AppError
 
@@ -128,10 +126,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._rejection is not None:
             raise self._rejection  # uvicorn handles it as a parser error: send_400_response
         super().on_headers_complete()
-        self.cycle.__class__ = ResponseCycle  # uvicorn has no setting for the class
-        # Weak: the cycle has the scope, and a circle of the two would wait for garbage collection.
-        writer: dict[Any, Any] = {BODY_WRITER: partial(write_chunk, ref(self.cycle))}
-        self.scope["extensions"] = writer
+        extensions: dict[Any, Any] = {RESPONSE_WRITER: ResponseWriter(self.cycle)}
+        self.scope["extensions"] = extensions
         self._enter_state(_ReadState.BODY)
 
     def on_body(self, body: bytes) -> None:
@@ -240,25 +236,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not in_body or (under_way and not (self.pipeline or cycle.response_started)):
             self.transport.write(_encode_error_response(error))
         self.transport.close()
-
-
-def write_chunk(response: "ref[RequestResponseCycle]", data: bytes) -> bool:
-    """Write a part of a chunked body as uvicorn's `send` would, without its coroutines.
-
-    Returns False, without writing, in every state in which `send` does more than to write.
-    """
-    cycle = response()
-    if (
-        cycle is None
-        or cycle.flow.write_paused
-        or cycle.disconnected
-        or cycle.response_complete
-        or not (data and cycle.chunked_encoding and cycle.response_started)
-        or cycle.scope["method"] == "HEAD"
-    ):
-        return False
-    cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-    return True
 
 
 def is_valid_host(value: bytes) -> bool:

@@ -12,7 +12,7 @@ from litestar import Litestar, asgi
 from litestar.types import HTTPScope, Receive, Scope, Send
 from uvicorn.config import HTTPProtocolType
 
-from gateway.asgi.exchange import ClientExchange, body_writer
+from gateway.asgi.exchange import ClientExchange, direct_writer
 from gateway.asgi.server_protocol import BoundedHttpProtocol
 from gateway.asgi.timeouts import TimeoutWheel
 from gateway.call.values import ParsedRequest, UpstreamRequest
@@ -45,8 +45,8 @@ def maas_server(upstream: str) -> uvicorn.Server:
 
     @asgi(_PATH, copy_scope=False)
     async def chat(scope: Scope, receive: Receive, send: Send) -> None:
-        headers, write_body = dict(scope["headers"]), body_writer(cast(HTTPScope, scope))
-        client = ClientExchange(headers, receive, send, wheel, write_body)
+        headers, writer = dict(scope["headers"]), direct_writer(cast(HTTPScope, scope))
+        client = ClientExchange(headers, receive, send, wheel, writer)
         body = await client.read_body(1 << 20, 10.0)
         request = ParsedRequest(
             *(model, _PATH, body, _HEADERS, measure_response), stream=True, stream_reader=reader

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
-from weakref import ref
 
 import pytest
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.asgi.exchange import ClientExchange
-from gateway.asgi.server_protocol import write_chunk
+from gateway.asgi.response_writer import ResponseWriter
 from gateway.asgi.timeouts import TimeoutWheel
 
 
@@ -50,7 +49,7 @@ class Wire:
         self.written = b""
 
     def write(self, data: bytes) -> bool:
-        return write_chunk(ref(self.cycle), data)
+        return ResponseWriter(self.cycle).write_chunk(data)
 
 
 async def test_chunk_has_the_bytes_that_send_writes() -> None:
@@ -107,6 +106,7 @@ async def test_exchange_falls_back_to_send() -> None:
         return {"type": "http.disconnect"}
 
     for accepts in (True, False):
-        client = ClientExchange({}, receive, send, TimeoutWheel(), lambda _data: accepts)  # noqa: B023
+        writer: Any = SimpleNamespace(write_chunk=lambda _data: accepts)  # noqa: B023
+        client = ClientExchange({}, receive, send, TimeoutWheel(), writer)
         assert client.try_write(b"a") is None
     assert [event["body"] for event in sent] == [b"a"]
