@@ -57,7 +57,9 @@ def response_cycle(method: str = "POST", keep_alive: bool = True) -> RequestResp
 async def respond(cycle: RequestResponseCycle, headers: Headers, is_direct: bool) -> object:
     """What a response `ok` writes, and whether it closes the connection; or its error."""
     writer = ResponseWriter(cycle) if is_direct else None
-    client = ClientExchange({}, cycle.receive, cycle.send, TimeoutWheel(), writer)
+    receive: Any = cycle.receive
+    send: Any = cycle.send
+    client = ClientExchange({}, receive, send, TimeoutWheel(), writer)
     result = CallResult(Settlement.COMPLETE, 200, b"", headers)
     try:
         await client.finish(result, b"ok")
