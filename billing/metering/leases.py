@@ -18,6 +18,7 @@ from sqlmodel import col, select
 
 from billing.tables import GatewayProcess, Quota, QuotaKind, QuotaLease
 from infra.database.direct import DirectConnection
+from infra.frozen import frozen_dataclass
 
 # A process prefetches at most 1/32 of the free units. So a quota near its limit is lent call by
 # call, and few units lie idle in other processes.
@@ -40,7 +41,7 @@ class LeaseChange:
     close: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class QuotaSnapshot:
     """The state of a quota, read by one process.
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from billing.metering.usage import USAGE_COLUMNS, UsageRecord, usage_column_values
 from infra.database.database import is_duplicate
 from infra.database.direct import DirectConnection
+from infra.frozen import frozen_dataclass
 
 _ALIVE = """
     with alive as materialized (
@@ -91,7 +92,7 @@ class IntentRecord:
     project_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class QuotaCharge:
     """The units that a settled call consumes from one quota.
 
@@ -133,7 +134,7 @@ class SignedDecision:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class SettledCall:
     """An ended call to write; `has_intent` if an intent row exists that must be deleted.
 
