@@ -28,7 +28,9 @@ USAGE_COLUMNS = tuple(
 )
 
 _QUANTITIES = (*METERS, REASONING_TOKENS)
-_quantity_values = attrgetter(*_QUANTITIES)
+_column_values = attrgetter(
+    *(f"quantities.{name}" if name in _QUANTITIES else name for name in USAGE_COLUMNS)
+)
 
 
 @frozen_dataclass(frozen=True, slots=True)
@@ -177,31 +179,8 @@ def usage_to_json(row: Usage) -> dict[str, Any]:
 
 def usage_column_values(record: UsageRecord) -> dict[str, Any]:
     """Return the column values of the usage row for a record."""
-    return {
-        "request_id": record.request_id,
-        "account_id": record.account_id,
-        "key_id": record.key_id,
-        "operation": record.operation,
-        "model": record.model,
-        "streamed": record.streamed,
-        "settlement": record.settlement.value,
-        "status": record.status,
-        "error_code": record.error_code,
-        "error_message": record.error_message,
-        "error_param": record.error_param,
-        "requested_model": record.requested_model,
-        **dict(zip(_QUANTITIES, _quantity_values(record.quantities), strict=True)),
-        "cost_nano": record.cost_nano,
-        "currency": record.currency,
-        "started_at": record.started_at,
-        "duration_us": record.duration_us,
-        "first_chunk_us": record.first_chunk_us,
-        "plan_version_id": record.plan_version_id,
-        "tags": None if record.tags is None else dict(record.tags),
-        "covered": record.covered,
-        "parent_id": record.parent_id,
-        "service_tier": record.service_tier,
-        "upstream": record.upstream,
-        "upstream_cost_nano": record.upstream_cost_nano,
-        "project_id": record.project_id,
-    }
+    values = dict(zip(USAGE_COLUMNS, _column_values(record), strict=True))
+    values["settlement"] = record.settlement.value
+    if record.tags is not None:
+        values["tags"] = dict(record.tags)
+    return values

@@ -32,6 +32,8 @@ class Lease:
     __slots__ = (
         "_expiring",
         "_is_request_rate",
+        "_is_token_rate",
+        "_window_s",
         "borrowed",
         "consumable",
         "is_money",
@@ -45,7 +47,9 @@ class Lease:
         self.kind = kind
         # Cached: enum attribute access costs as much as the arithmetic here.
         self.is_money, self.consumable = kind.money, kind.spent
+        self._window_s = kind.window_s
         self._is_request_rate = kind is QuotaKind.REQUESTS
+        self._is_token_rate = kind is QuotaKind.TOKENS
         self.borrowed = 0
         self.used = 0
         self.reserved = 0
@@ -71,7 +75,7 @@ class Lease:
         if self.consumable:
             self.reserved -= units
             self.used += consumed
-        elif consumed and self.kind is QuotaKind.TOKENS:
+        elif consumed and self._is_token_rate:
             self.reserved -= units - consumed
             self._expire_later(consumed, now)
         elif not self._is_request_rate:
@@ -86,7 +90,7 @@ class Lease:
             units -= expiring_units
             if units <= 0:
                 return max(0.0, expires_at - now)
-        return float(self.kind.window_s)
+        return float(self._window_s)
 
     def seconds_until_full(self, now: float) -> float:
         """Return the seconds until all reserved units of a rate limit have expired."""
@@ -95,7 +99,7 @@ class Lease:
     def _expire_later(self, units: int, now: float) -> None:
         """Keep units of a rate limit reserved until its time window has passed."""
         # Rounded up to seconds: at most one entry per second, for any number of calls.
-        expires_at = int(now) + 1 + self.kind.window_s
+        expires_at = int(now) + 1 + self._window_s
         if self._expiring and self._expiring[-1][0] >= expires_at:
             self._expiring[-1][1] += units
         else:
@@ -130,7 +134,7 @@ class Reservation:
     def max_cost_nano(self) -> int:
         """Return the cost that the reserved money covers, in nano-units."""
         return min(
-            (reserved.units for reserved in self._reserved if reserved.lease.is_money), default=0
+            [reserved.units for reserved in self._reserved if reserved.lease.is_money], default=0
         )
 
     @property

@@ -193,7 +193,7 @@ class CallMetrics:
         if quantities.reasoning_tokens:
             self._inc(metrics.reasoning_tokens, model, by=quantities.reasoning_tokens)
         for meter in NON_TOKEN_METERS:
-            if units := quantities.get(meter):
+            if units := getattr(quantities, meter):
                 self._inc(metrics.units[meter], model, by=units)
         for meter, units_by_quota in (record.covered or {}).items():
             self._inc(metrics.included, model, meter, by=sum(units_by_quota.values()))

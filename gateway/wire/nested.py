@@ -124,9 +124,8 @@ def _validate_part(part: Mapping[str, Any], path: str) -> None:
 
 def _require_known_fields(value: Mapping[str, Any], known: frozenset[str], path: str) -> None:
     """Raise ParameterUnknown if an object has a field that is not known."""
-    unknown = value.keys() - known
-    if unknown:
-        raise ParameterUnknown.for_name(f"{path}.{min(unknown)}")
+    if not value.keys() <= known:
+        raise ParameterUnknown.for_name(f"{path}.{min(value.keys() - known)}")
 
 
 def convert_nested(value: object, shape: type[_Shape], path: str) -> _Shape:

@@ -104,17 +104,15 @@ def _has_row(intent: PendingIntent | None) -> bool:
 
 def _charges(record: UsageRecord, reservation: Reservation | None) -> tuple[QuotaCharge, ...]:
     """Return the charges of a call to its money quotas and allowances."""
-    charges: tuple[QuotaCharge, ...] = ()
-    if reservation is not None and record.cost_nano:
-        charges = tuple(
-            QuotaCharge(quota_id, record.cost_nano, reservation.hold_id)
-            for quota_id in reservation.charged_quota_ids
-        )
     hold_id = None if reservation is None else reservation.hold_id
-    return charges + tuple(
-        QuotaCharge(quota_id, units, hold_id)
-        for quota_id, units in record.covered_units_by_quota.items()
-    )
+    charges: list[QuotaCharge] = []
+    if reservation is not None and record.cost_nano:
+        cost, ids = record.cost_nano, reservation.charged_quota_ids
+        charges = [QuotaCharge(quota_id, cost, hold_id) for quota_id in ids]
+    if record.covered:
+        used = record.covered_units_by_quota
+        charges += [QuotaCharge(quota_id, units, hold_id) for quota_id, units in used.items()]
+    return tuple(charges)
 
 
 @dataclass(slots=True)
