@@ -15,7 +15,7 @@ from tests.support.nightly import at_length
 
 hypothesis.settings.register_profile(
     "suite",
-    max_examples=at_length(100, 40),
+    max_examples=at_length(100, 25),
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )

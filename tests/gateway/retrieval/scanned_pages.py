@@ -96,17 +96,18 @@ def picture(page: Image.Image, kind: str = "PNG") -> bytes:
     return file.getvalue()
 
 
-def scanned_pdf(*pages: Image.Image | str, stamp: str = "") -> bytes:
-    """A PDF with a picture at the top, or text, on each page of A4, and a stamp at the bottom."""
+def scanned_pdf(*pages: Image.Image | str, stamp: str = "", tall: int = 842) -> bytes:
+    """A PDF with a picture at the top, or text, on each page, and a stamp at the bottom. Pages are
+    as wide as A4 and, unless stated otherwise, as tall (in points)."""
     file = io.BytesIO()
-    canvas = Canvas(file, pagesize=(595, 842))
+    canvas = Canvas(file, pagesize=(595, tall))
     for page in pages:
         if isinstance(page, str):
-            canvas.drawString(72, 700, page)
+            canvas.drawString(72, tall - 142, page)
         else:
             jpeg = io.BytesIO(picture(page, "JPEG"))
             height = 595 * page.height / page.width
-            canvas.drawImage(ImageReader(jpeg), 0, 842 - height, 595, height)
+            canvas.drawImage(ImageReader(jpeg), 0, tall - height, 595, height)
         canvas.drawString(72, 40, stamp)
         canvas.showPage()
     canvas.save()

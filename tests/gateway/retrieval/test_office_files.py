@@ -124,14 +124,14 @@ class TestRejection:
         with pytest.raises(FileUnreadable, match="damaged or encrypted"):
             extract_text(name, file.getvalue())
 
-    @pytest.mark.parametrize("name", ["a.docx", "a.xlsx"])
-    def test_archive_bomb_is_rejected_before_it_is_unpacked(self, name: str) -> None:
+    def test_archive_bomb_is_rejected_before_it_is_unpacked(self) -> None:
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("word/document.xml", b"0" * (129 << 20))
         assert len(file.getvalue()) < 1 << 20
-        with pytest.raises(FileUnreadable, match="128 MiB when unpacked"):
-            extract_text(name, file.getvalue())
+        for name in ("a.docx", "a.xlsx"):
+            with pytest.raises(FileUnreadable, match="128 MiB when unpacked"):
+                extract_text(name, file.getvalue())
 
     def test_entities_are_not_expanded(self) -> None:
         source, file = io.BytesIO(word(docx.Document())), io.BytesIO()

@@ -15,6 +15,7 @@ from load.simulation.autoscaler import ScalingRule
 from load.simulation.engine_speed import EngineSpeed
 from load.simulation.fleet import FleetSettings, SimulationResult, simulate
 from tests.load.simulation.calls import evenly, scheduled
+from tests.support.nightly import at_length
 
 PACE = EngineSpeed(prefill_tokens_s=1000, token_s=0.01, token_s_per_answer=0.0, slots=4, stall=0.0)
 
@@ -67,7 +68,7 @@ class TestOneReplica:
         """Poisson arrivals with a constant service time and one server (M/D/1): the mean wait is
         load x service time / (2 (1 - load))."""
         rng, at, load, calls = random.Random(5), 0.0, 0.7, []
-        for _ in range(40_000):
+        for _ in range(at_length(40_000, 20_000)):
             at += rng.expovariate(load)
             calls.append((at, 1000, 1))
         engine_speed = EngineSpeed(1000, 1e-9, 0.0, 10**6, stall=0.0)

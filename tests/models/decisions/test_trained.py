@@ -31,10 +31,11 @@ def trained(goal: Goal, costs: str) -> tuple[Adaptation, TableSpecialist, tuple[
     """A model of rows with costs (as JSON), and the sentences of its training."""
     told: list[str] = []
     target, other = ("failure", "wear") if goal is Goal.CLASS else ("wear", "failure")
-    request = SchemaRequest(target=target, ignored=(other,), costs=json.loads(costs))
-    adaptation = TabularAdapter(goal, request, 1)(
-        csv(machines()), lambda one: told.append(str(one))
-    )
+    stated = json.loads(costs)
+    request = SchemaRequest(target=target, ignored=(other,), costs=stated)
+    # Without costs nothing is asked of the model but its outputs.
+    table = machines() if stated else machines(4)
+    adaptation = TabularAdapter(goal, request, 1)(csv(table), lambda one: told.append(str(one)))
     return adaptation, load_tabular("mine", "1", adaptation.artefact), tuple(told)
 
 

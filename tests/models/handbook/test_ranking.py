@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.handbook.index import HandbookIndex, load_index
-from models.handbook.keywords import find_words, index_keywords
+from models.handbook.keywords import KeywordIndex, find_words, index_keywords
 from models.handbook.passages import HandbookPassage
 from models.handbook.ranking import MAX_GAP, MIN_SCORE, rank_passages
 from models.handbook.small_talk import is_small_talk
@@ -15,9 +15,13 @@ from models.handbook.small_talk import is_small_talk
 handbook = cache(load_index)
 
 
+@cache
+def keywords() -> KeywordIndex:
+    return index_keywords(handbook().passages)
+
+
 def ranked(question: str, vector: list[float] | None = None, limit: int = 3) -> list[str]:
-    index = handbook()
-    found = rank_passages(index_keywords(index.passages), index, question, vector, limit)
+    found = rank_passages(keywords(), handbook(), question, vector, limit)
     return [passage.key for passage, _ in found]
 
 
@@ -49,8 +53,7 @@ class TestKeywords:
     ) -> None:
         assert key in ranked(question)
         language = "en" if question.isascii() else "zh"
-        index = handbook()
-        found = rank_passages(index_keywords(index.passages), None, question, None, 3)
+        found = rank_passages(keywords(), None, question, None, 3)
         assert {passage.language for passage, _ in found} == {language}
 
     def test_question_without_a_word_of_the_handbook_finds_nothing(self) -> None:

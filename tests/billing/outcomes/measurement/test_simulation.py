@@ -11,9 +11,13 @@ from tests.simulations.errors import compare
 from tests.simulations.known import Known
 from tests.simulations.machines import billed, hall
 from tests.simulations.plants import Cell, Floats
+from tests.support.nightly import at_length, nightly
 
 PLANTS = 12
-CELLS = [Cell(cv, rho) for cv, rho in product((0.1, 0.2), (0.3, 0.6))]
+# The four, or the two that differ most; and how many plants without an effect may be billed: 2 of
+# 48 (1 of 24) are expected, more occur in about 1 % of runs.
+CELLS = [Cell(cv, rho) for cv, rho in product((0.1, 0.2), (0.3, 0.6))][:: at_length(1, 3)]
+MOST_BILLED = at_length(6, 4)
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +26,7 @@ def without() -> list[Row]:
 
 
 def test_simulated_plants_without_an_effect_are_rarely_billed(without: list[Row]) -> None:
-    # 2 of 48 are expected; more than 6 occur in about 1 % of runs.
-    assert sum(one.billed for one in without) * PLANTS <= 6
+    assert sum(one.billed for one in without) * PLANTS <= MOST_BILLED
 
 
 def test_simulated_errors_match_the_stated_standard_errors(without: list[Row]) -> None:
@@ -45,6 +48,7 @@ def test_simulated_alternative_methods_bill_more_without_an_effect() -> None:
     assert all(ours <= billed for billed, _ in shares.values())
 
 
+@nightly
 def test_simulated_switchback_overbills_at_the_stated_rate() -> None:
     # With 25 plants the expected share is accurate to about half a percentage point.
     cells = [Cell(0.1, 0.6), Cell(0.1, 0.6, saving=0.1)]
