@@ -1,5 +1,6 @@
 """Fixtures of several test packages: a real PostgreSQL, a model server, a gateway."""
 
+import asyncio
 import gc
 import os
 import tempfile
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from billing.accounts.account_creation import AccountLimits
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.database.embedded_postgres import start_postgres
-from infra.database.migrate import migrate
 from infra.timing import Timing
 from models.catalog import Catalog
 from tests.support import builders
@@ -22,6 +23,7 @@ from tests.support.builders import Gateway, Limited, run_gateway
 from tests.support.connecting import POOLS, close_if_used
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.support.first_customer import FIRST_CUSTOMER
+from tests.support.migrated_database import copy_files, migrated_files
 from tests.support.paying.service import PayingService, run_paying_service
 from tests.support.profile import PROFILE
 from tests.support.serving import APPLICATIONS
@@ -30,6 +32,8 @@ from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 
 # Of the programs that tests start.
 os.environ["MAAS_PROFILE"] = PROFILE
+# As programs do: its loop takes less processor time than asyncio's own.
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 pytest_plugins = (
     "tests.support.engine.plugin",
@@ -63,12 +67,17 @@ async def _applications() -> AsyncIterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a migrated database on a server that this run started."""
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a migrated database, to be copied."""
+    return migrated_files(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def postgres(migrated_database: Path) -> Iterator[str]:
+    """The URL of a migrated database on a server that this worker started."""
     with tempfile.TemporaryDirectory(prefix="maas-test-") as folder:
+        copy_files(migrated_database, Path(folder) / "postgres")
         server = start_postgres(Path(folder) / "postgres")
-        builders.without_syncing(server.url)
-        migrate(server.url)
         yield server.url
         server.stop()
 

@@ -139,7 +139,7 @@ class TestBackupAndRestore:
             before, money = await contents(database), (await ask(database, _MONEY))[0]
         assert all(money), "there is nothing to lose"
 
-        code, said = await maas(settings, "backup", str(backup))
+        code, said = await say(settings, "backup", str(backup))
         assert (code, said["bytes"]) == (0, backup.stat().st_size)
         assert backup.stat().st_mode & 0o077 == 0
         shutil.rmtree(data_dir / "postgres")

@@ -67,11 +67,12 @@ class TestMigrate:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(migrate, [empty_database] * 4))
 
-    def test_newer_schema_raises_schema_newer(self, empty_database: str) -> None:
-        migrate(empty_database)
+    def test_newer_schema_raises_schema_newer(self, empty_database: str, tmp_path: Path) -> None:
+        migrate(empty_database, scripts=release(tmp_path, ("9999", "select 1", False)))
         engine = create_engine(driver_url(empty_database))
         with engine.begin() as connection:
-            connection.execute(text("update alembic_version set version_num = '9999'"))
+            found = connection.execute(text("select version_num from alembic_version"))
+            assert found.scalar_one() == "9999"
         engine.dispose()
         with pytest.raises(SchemaNewer, match="newer version"):
             migrate(empty_database)
@@ -172,20 +173,21 @@ _TAKES_C = ("c", "alter table thing drop old", True)
 _ADDS_D = ("d", "alter table thing add newer int", False)
 
 
+def release(folder: Path, *steps: tuple[str, str, bool]) -> Path:
+    versions = folder / "versions"
+    versions.mkdir(exist_ok=True)
+    shutil.copy(Path(infra.__file__).parent / "migrations" / "env.py", folder)
+    before = None
+    for name, statement, contract in steps:
+        flag = f"contract = {contract}"
+        text_ = _STEP.format(name=name, before=before, flag=flag, statement=statement)
+        (versions / f"{name}.py").write_text(text_)
+        before = name
+    return folder
+
+
 class TestExpandThenContract:
     """A synthetic history of migrations, in releases that each add some."""
-
-    def release(self, folder: Path, *steps: tuple[str, str, bool]) -> Path:
-        versions = folder / "versions"
-        versions.mkdir(exist_ok=True)
-        shutil.copy(Path(infra.__file__).parent / "migrations" / "env.py", folder)
-        before = None
-        for name, statement, contract in steps:
-            flag = f"contract = {contract}"
-            text_ = _STEP.format(name=name, before=before, flag=flag, statement=statement)
-            (versions / f"{name}.py").write_text(text_)
-            before = name
-        return folder
 
     def columns(self, url: str) -> set[str]:
         with connected(url) as connection:
@@ -198,9 +200,9 @@ class TestExpandThenContract:
     def test_removing_steps_run_only_with_contract(
         self, empty_database: str, tmp_path: Path
     ) -> None:
-        scripts = self.release(tmp_path, _ADDS_A)
+        scripts = release(tmp_path, _ADDS_A)
         assert migrate(empty_database, scripts=scripts) == ()
-        self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C)
+        release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C)
         for _ in range(2):  # repeated by any command of the new version
             assert migrate(empty_database, scripts=scripts) == ("c",)
             assert self.columns(empty_database) == {"old", "new"}
@@ -210,16 +212,16 @@ class TestExpandThenContract:
     def test_empty_database_runs_all_steps_at_once(
         self, empty_database: str, tmp_path: Path
     ) -> None:
-        scripts = self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C, _ADDS_D)
+        scripts = release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C, _ADDS_D)
         assert migrate(empty_database, scripts=scripts) == ()
         assert self.columns(empty_database) == {"new", "newer"}
 
     def test_skipped_release_raises_contract_pending(
         self, empty_database: str, tmp_path: Path
     ) -> None:
-        scripts = self.release(tmp_path, _ADDS_A)
+        scripts = release(tmp_path, _ADDS_A)
         migrate(empty_database, scripts=scripts)
-        self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C, _ADDS_D)
+        release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C, _ADDS_D)
         with pytest.raises(ContractPending, match="migrations that come after c"):
             migrate(empty_database, scripts=scripts)
         assert self.columns(empty_database) == {"old"}
@@ -228,10 +230,10 @@ class TestExpandThenContract:
         self, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("infra.database.migrate._LOCK_TIMEOUT", "100ms")
-        scripts = self.release(tmp_path, _ADDS_A)
+        scripts = release(tmp_path, _ADDS_A)
         migrate(empty_database, scripts=scripts)
         other = ("other", "create table other (x int)", False)
-        self.release(tmp_path, _ADDS_A, other, _ADDS_B)
+        release(tmp_path, _ADDS_A, other, _ADDS_B)
         with connected(empty_database) as reader:
             reader.execute(text("select * from thing"))
             with pytest.raises(MigrationBlocked):
