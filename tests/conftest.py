@@ -1,6 +1,5 @@
 """Fixtures of several test packages: a real PostgreSQL, a model server, a gateway."""
 
-import asyncio
 import gc
 import os
 import tempfile
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from billing.accounts.account_creation import AccountLimits
 from infra.clock import Clock
@@ -32,8 +30,6 @@ from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 
 # Of the programs that tests start.
 os.environ["MAAS_PROFILE"] = PROFILE
-# As programs do: its loop takes less processor time than asyncio's own.
-asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 pytest_plugins = (
     "tests.support.engine.plugin",

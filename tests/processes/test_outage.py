@@ -28,6 +28,7 @@ from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import Fleet, run_fleet
 from tests.support.gateway.errors import error_of
+from tests.support.nightly import nightly
 
 AWAY_S = in_full(10, 1)
 Gone = Callable[[EmbeddedPostgres], AbstractContextManager[None]]
@@ -78,7 +79,7 @@ def frozen(postgres: EmbeddedPostgres) -> Iterator[None]:
         os.kill(process.pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize("gone", [stopped, frozen])
+@pytest.mark.parametrize("gone", [stopped, pytest.param(frozen, marks=nightly)])
 async def test_every_complete_response_is_billed_after_a_database_outage(
     site: Site, gone: Gone
 ) -> None:

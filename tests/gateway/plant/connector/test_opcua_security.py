@@ -44,12 +44,12 @@ class Users:
         return rules.User(role=rules.UserRole.Admin) if known else None
 
 
-@pytest.fixture
-async def files(tmp_path: Path) -> dict[str, Path]:
+@pytest.fixture(scope="module")
+async def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Keys and self-signed certificates of the server and of two clients."""
-    found = {}
+    found, folder = {}, tmp_path_factory.mktemp("certificates")
     for name in ("server", "client", "other"):
-        found[name], found[f"{name}-key"] = tmp_path / f"{name}.der", tmp_path / f"{name}.pem"
+        found[name], found[f"{name}-key"] = folder / f"{name}.der", folder / f"{name}.pem"
         await asyncua.crypto.cert_gen.setup_self_signed_certificate(
             found[f"{name}-key"],
             found[name],
