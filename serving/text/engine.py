@@ -24,6 +24,8 @@ COUNTERS_KEY = "counts"
 ENUM_PREFIX_KEY = "enum_prefix"
 # Name of the tool call parser for models whose tool calls are constrained by a JSON schema.
 CHOICE_PARSER = "choice"
+# Name of the tool call parser for models that write calls as bare JSON (json_call_parser.py).
+JSON_PARSER = "json"
 # Name of the reasoning parser that counts tokens exactly (reasoning_parser.py).
 EXACT_REASONING_PARSER = "qwen3_exact"
 _SEPARATOR = ":"

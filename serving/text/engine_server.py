@@ -31,7 +31,7 @@ from serving.text.engine import (
 from serving.text.enum_requests import restrict_to_enum, wrap_enum_answers
 from serving.text.one_process_engine import OneProcessEngine
 from serving.text.replica_counters import ReplicaCounters
-from serving.text.tool_call_parser import register_parser
+from serving.text.tool_call_parser import register_parsers
 
 # Ray's configuration requires an id, but the engine assigns its own.
 _UNUSED_LORA_ID = 0
@@ -50,7 +50,7 @@ class EngineServer(LLMServer):
 
     async def start(self) -> None:
         """Start the engine and load the catalog's adapters, so that no first call waits for one."""
-        register_parser()
+        register_parsers()
         settings: Mapping[str, Any] = self._llm_config.experimental_configs
         self._replica_counters = ReplicaCounters(REGISTRY, Path(settings[COUNTERS_KEY]))
         self._enum_prefix: str | None = settings.get(ENUM_PREFIX_KEY)

@@ -21,7 +21,9 @@ from vllm.sampling_params import StructuredOutputsParams
 from vllm.tool_parsers.abstract_tool_parser import ToolParser, ToolParserManager
 
 from models.industrial_llm.choices import NO_TOOL_TEXT, no_tool_schema, tool_call_schema
-from serving.text.engine import CHOICE_PARSER
+from serving.text.engine import CHOICE_PARSER, JSON_PARSER
+from serving.text.json_call_parser import JsonCallParser
+from serving.text.tool_requests import available_tools
 
 _ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 
@@ -52,7 +54,7 @@ class ToolChoiceParser(ToolParser):
 
     def adjust_request(self, request: Any) -> Any:
         """Constrain the request's output to a tool choice if tools are available."""
-        tools = _available_tools(request)
+        tools = available_tools(request)
         if tools:
             schema = tool_choice_schema(tools, request.tool_choice != "auto")
             request.structured_outputs = StructuredOutputsParams(json=schema)
@@ -61,7 +63,7 @@ class ToolChoiceParser(ToolParser):
 
     def extract_tool_calls(self, model_output: str, request: Any) -> ExtractedToolCallInformation:
         """Return the tool call of a complete output, or its text."""
-        choice = _parse_choice(model_output) if _available_tools(request) else None
+        choice = _parse_choice(model_output) if available_tools(request) else None
         if choice is None:
             return _text_answer(model_output)
         if choice.tool is None:
@@ -80,7 +82,7 @@ class ToolChoiceParser(ToolParser):
         request: Any,
     ) -> DeltaMessage | None:
         """Return the whole tool call once its JSON is complete, None before and after."""
-        if not _available_tools(request):
+        if not available_tools(request):
             return DeltaMessage(content=delta_text)
         choice = _parse_choice(current_text)
         if choice is None or _parse_choice(previous_text) is not None:
@@ -104,25 +106,10 @@ class ToolChoiceParser(ToolParser):
         self.current_tool_id = 0
 
 
-def register_parser() -> None:
-    """Register the parser with vLLM under CHOICE_PARSER."""
+def register_parsers() -> None:
+    """Register our parsers with vLLM under CHOICE_PARSER and JSON_PARSER."""
     ToolParserManager.register_module(CHOICE_PARSER, module=ToolChoiceParser)
-
-
-def _available_tools(request: Any) -> list[Any]:
-    """Return the tools that the model may choose from; an empty list if it must answer in text."""
-    if not request.tools or request.tool_choice in (None, "none"):
-        return []
-    if request.tool_choice == "auto" and _message_role(request.messages[-1]) == "tool":
-        return []
-    named = getattr(getattr(request.tool_choice, "function", None), "name", None)
-    return [tool for tool in request.tools if named in (None, tool.function.name)]
-
-
-def _message_role(message: Any) -> str | None:
-    """Return the role of a message, a mapping or an object."""
-    role = message.get("role") if isinstance(message, Mapping) else getattr(message, "role", None)
-    return None if role is None else str(role)
+    ToolParserManager.register_module(JSON_PARSER, module=JsonCallParser)
 
 
 def _parse_choice(text: str) -> ToolChoice | None:

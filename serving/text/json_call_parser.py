@@ -1,0 +1,129 @@
+"""A vLLM tool parser for models that write a call as bare JSON: `{"name": …, "arguments": {…}}`.
+
+Small coder models leave out the tags that their chat template asks for, so vLLM's own parsers take
+their calls for text. Here the output is constrained (serving/text/tool_grammar.py), and read.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from vllm.entrypoints.chat_utils import make_tool_call_id
+from vllm.entrypoints.generate.base.protocol import (
+    DeltaFunctionCall,
+    DeltaMessage,
+    DeltaToolCall,
+    ExtractedToolCallInformation,
+    FunctionCall,
+    ToolCall,
+)
+from vllm.sampling_params import StructuredOutputsParams
+from vllm.tool_parsers.abstract_tool_parser import ToolParser
+
+from serving.text.tool_grammar import TEXT_GRAMMAR, answer_grammar, call_schema
+from serving.text.tool_requests import answer_schema, available_tools, is_after_result
+
+_NAME = '{"name":"'
+# Names of functions have at most 64 characters.
+_LONGEST_START = 100
+
+
+class NamedCall(msgspec.Struct):
+    """A call as the model writes it."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class JsonCallParser(ToolParser):
+    """vLLM's tool parser for models with `tool_call_parser = "json"` in the catalog."""
+
+    # Required and named tools use the same schema.
+    supports_required_and_named = False
+
+    def adjust_request(self, request: Any) -> Any:
+        """Constrain the output to a call or another answer, if tools are available."""
+        if request.structured_outputs is not None:
+            return request
+        tools = available_tools(request)
+        if not tools:
+            if request.tools and is_after_result(request) and answer_schema(request) is None:
+                request.structured_outputs = StructuredOutputsParams(grammar=TEXT_GRAMMAR)
+            return request
+        calls = call_schema([(one.function.name, one.function.parameters) for one in tools])
+        if request.tool_choice == "auto":
+            grammar = answer_grammar(calls, answer_schema(request))
+            request.structured_outputs = StructuredOutputsParams(grammar=grammar)
+        else:
+            request.structured_outputs = StructuredOutputsParams(json=calls)
+        request.response_format = None
+        return request
+
+    def extract_tool_calls(self, model_output: str, request: Any) -> ExtractedToolCallInformation:
+        """Return the call of a complete output, or its text."""
+        call = parse_call(model_output, request)
+        if call is None:
+            return ExtractedToolCallInformation(
+                tools_called=False, tool_calls=[], content=model_output
+            )
+        function = _function_call(call)
+        made = ToolCall(id=make_tool_call_id(), type="function", function=function)
+        return ExtractedToolCallInformation(tools_called=True, tool_calls=[made], content=None)
+
+    def extract_tool_calls_streaming(
+        self,
+        previous_text: str,
+        current_text: str,
+        delta_text: str,
+        previous_token_ids: Sequence[int],
+        current_token_ids: Sequence[int],
+        delta_token_ids: Sequence[int],
+        request: Any,
+    ) -> DeltaMessage | None:
+        """Return text as it comes, and a call once its JSON is complete."""
+        names = _names(request)
+        if not _may_be_call(current_text, names):
+            held_back = previous_text if _may_be_call(previous_text, names) else ""
+            return DeltaMessage(content=held_back + delta_text) if delta_text else None
+        call = parse_call(current_text, request)
+        if call is None or parse_call(previous_text, request) is not None:
+            return None
+        function = _function_call(call)
+        # vLLM would otherwise send what it takes for missing at the end.
+        self.prev_tool_call_arr = [{"name": call.name, "arguments": call.arguments}]
+        self.streamed_args_for_tool = [function.arguments]
+        self.current_tool_id = 0
+        delta = DeltaToolCall(
+            id=make_tool_call_id(),
+            type="function",
+            index=0,
+            function=DeltaFunctionCall(name=function.name, arguments=function.arguments),
+        )
+        return DeltaMessage(tool_calls=[delta])
+
+
+def parse_call(text: str, request: Any) -> NamedCall | None:
+    """Return the call of an available tool that a text is; None if it is no complete call."""
+    try:
+        call = msgspec.json.decode(text, type=NamedCall)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    return call if call.name in _names(request) else None
+
+
+def _names(request: Any) -> frozenset[str]:
+    return frozenset(one.function.name for one in available_tools(request))
+
+
+def _may_be_call(text: str, names: frozenset[str]) -> bool:
+    """Return whether a text begins as a call of one of the tools does."""
+    start = "".join(text[:_LONGEST_START].split())
+    if not start.startswith(_NAME):
+        return bool(names) and _NAME.startswith(start)
+    name, quote, _ = start.removeprefix(_NAME).partition('"')
+    return name in names if quote else any(one.startswith(name) for one in names)
+
+
+def _function_call(call: NamedCall) -> FunctionCall:
+    """Return a call as an OpenAI function call."""
+    return FunctionCall(name=call.name, arguments=msgspec.json.encode(call.arguments).decode())
