@@ -1,11 +1,13 @@
 """Client for OpenAI's chat completions, used to evaluate models.
 
 Calls run concurrently with greedy decoding, constrained by a JSON schema if the prompt has one.
+With tools, the answer is the first call as JSON `{"tool": …, "arguments": …}`.
 Models are evaluated only through this client, so that the figures are those of the served model.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ import httpx
 
 from models.industrial_llm.chat import Message
 from models.industrial_llm.examples import Schema
+from models.industrial_llm.tasks.extraction import dump_json
 
 CONCURRENCY = 16
 TIMEOUT_S = 300.0
@@ -24,11 +27,15 @@ class ChatServerError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A call's messages, the maximum answer tokens and an optional JSON schema of the answer."""
+    """A call's messages, the maximum answer tokens, and optionally a JSON schema of the answer.
+
+    `tools` are OpenAI's functions, from which the model chooses one or none.
+    """
 
     messages: tuple[Message, ...]
     max_tokens: int
     schema: Schema | None = None
+    tools: tuple[Schema, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,8 @@ class ChatClient:
                 f"{self.url} responded with HTTP status {response.status_code}: "
                 f"{response.text[:300]}"
             )
-        return str(response.json()["choices"][0]["message"]["content"] or "").strip()
+        message = response.json()["choices"][0]["message"]
+        return _render_call(message) if prompt.tools else str(message["content"] or "").strip()
 
     def _request_body(self, prompt: Prompt) -> dict[str, Any]:
         """Build the JSON body of a chat completion: greedy, with an optional response format."""
@@ -99,9 +107,20 @@ class ChatClient:
             "temperature": 0,
             "max_tokens": prompt.max_tokens,
         }
-        if prompt.schema is not None:
+        if prompt.tools:
+            body["tools"] = list(prompt.tools)
+        elif prompt.schema is not None:
             body["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": dict(prompt.schema), "strict": True},
             }
         return body
+
+
+def _render_call(message: Mapping[str, Any]) -> str:
+    """Return a message's first tool call in the form of the task, with no tool for a text."""
+    for call in message.get("tool_calls") or ():
+        function = call["function"]
+        arguments = json.loads(function["arguments"] or "{}")
+        return dump_json({"tool": function["name"], "arguments": arguments})
+    return dump_json({"tool": None, "arguments": {}})

@@ -28,9 +28,9 @@ def evaluation_messages(
     shot_messages = [
         message
         for shot in shots
-        for message in (_user_message(shot.text), _assistant_message(shot.answer))
+        for message in (user_message(shot.text), _assistant_message(shot.answer))
     ]
-    return [*_system_messages(instruction), *shot_messages, _user_message(example.text)]
+    return [*_system_messages(instruction), *shot_messages, user_message(example.text)]
 
 
 def training_messages(task: Task, example: Example, epoch: int) -> list[Message]:
@@ -47,8 +47,8 @@ def training_messages(task: Task, example: Example, epoch: int) -> list[Message]
     wording = wordings[hash_value % len(wordings)]
     answer = _assistant_message(example.answer)
     if wording and turn_choice == 0:
-        return [_user_message(f"{wording}\n{example.text}"), answer]
-    return [*_system_messages(wording), _user_message(example.text), answer]
+        return [user_message(f"{wording}\n{example.text}"), answer]
+    return [*_system_messages(wording), user_message(example.text), answer]
 
 
 def _system_messages(instruction: str) -> list[Message]:
@@ -56,7 +56,7 @@ def _system_messages(instruction: str) -> list[Message]:
     return [{"role": "system", "content": instruction}] if instruction else []
 
 
-def _user_message(text: str) -> Message:
+def user_message(text: str) -> Message:
     """Return a user message."""
     return {"role": "user", "content": text}
 

@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from models.industrial_llm.asking import ChatClient, ChatServerError, Prompt
-from models.industrial_llm.chat import evaluation_messages
+from models.industrial_llm.chat import evaluation_messages, user_message
 from models.industrial_llm.data import TASKS, Selection, SelectionInvalid, load
 from models.industrial_llm.examples import DatasetSplit, Example, Schema, Task
 from models.industrial_llm.scoring import AnsweredExample, Figures, score_by_source
+from models.industrial_llm.tasks.tools import function_tools, list_tools
 from models.training_data import TrainingDataMissing, default_directory
 
 METRICS = Path(__file__).with_name("metrics.json")
 SEED = 11
 _PROGRESS_INTERVAL = 50
 _ENUM_EXTRA_TOKENS = 24
+_TOOL_CHOICE = "tool_choice"
 
 FiguresByTask = dict[str, dict[str, Figures]]
 """Figures by task and source."""
@@ -36,7 +38,8 @@ class EvaluationOptions:
 
     `shots` is the number of answered examples before each text. `sources` restricts the sources;
     empty means all. `limit` samples at most so many examples per task. `as_enum` asks for labels as
-    JSON, constrained by a schema with an enum.
+    JSON, constrained by a schema with an enum. `as_tools` offers the tools of the task
+    `tool_choice` as OpenAI's functions, as programs do, in place of a prompt that asks for JSON.
     """
 
     part: str = "test"
@@ -44,6 +47,7 @@ class EvaluationOptions:
     sources: frozenset[str] = frozenset()
     limit: int | None = None
     as_enum: bool = False
+    as_tools: bool = False
 
 
 def evaluate_model(
@@ -69,6 +73,9 @@ def build_prompts(
     ]
     if options.limit is not None and options.limit < len(selected):
         selected = generator.sample(selected, options.limit)
+    if options.as_tools and task is TASKS[_TOOL_CHOICE]:
+        tools = function_tools(list_tools())
+        return [(one, _tool_prompt(one, task, tools)) for one in selected]
     schema = enum_schema(task) if options.as_enum else task.schema
     return [
         (
@@ -79,6 +86,11 @@ def build_prompts(
         )
         for example in selected
     ]
+
+
+def _tool_prompt(example: Example, task: Task, tools: tuple[Schema, ...]) -> Prompt:
+    """Return a request as the user's message, with tools to choose from."""
+    return Prompt((user_message(example.text),), task.max_tokens, tools=tools)
 
 
 def enum_schema(task: Task) -> Schema | None:
@@ -172,7 +184,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     selection = Selection(tuple(options.only), frozenset(), options.fold)
     evaluation = EvaluationOptions(
-        options.part, options.shots, frozenset(options.source), options.limit, options.as_enum
+        options.part,
+        options.shots,
+        frozenset(options.source),
+        options.limit,
+        options.as_enum,
+        options.as_tools,
     )
     client = ChatClient(options.url.rstrip("/"), options.key, options.model)
     try:
@@ -211,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
         help="split to evaluate (default: test)",
     )
     add("--as-enum", action="store_true", help="request labels as JSON with an enum schema")
+    add("--as-tools", action="store_true", help="offer the tools of tool_choice as functions")
     add("--limit", type=int, help="maximum number of examples per task")
     add("--answers", type=Path, help="file to write all responses to, one per line")
     add("--output", type=Path, default=METRICS, help="file to write the metrics to")

@@ -63,6 +63,29 @@ def choice_schema(tools: tuple[Tool, ...]) -> Schema:
     return {"anyOf": [*(_call_schema(tool) for tool in tools), no_tool_schema()]}
 
 
+def function_tools(tools: tuple[Tool, ...]) -> tuple[Schema, ...]:
+    """Return tools as OpenAI's functions."""
+    return tuple(
+        {
+            "type": "function",
+            "function": {
+                "name": tool.id,
+                "description": tool.description,
+                "parameters": arguments_schema(
+                    {field.name: _described_argument(field) for field in tool.fields}
+                ),
+            },
+        }
+        for tool in tools
+    )
+
+
+def _described_argument(field: InputField) -> Schema:
+    """Return the schema of an argument that names the unit of a number without one."""
+    unit = {"description": f"in {field.unit} if no unit is given"} if field.unit else {}
+    return {**_argument_schema(field), **unit}
+
+
 def _tool_for_model(model: Model, route: str) -> Tool:
     """Create the tool of a catalog model, with its mechanism's or specialist's inputs."""
     if model.weights.kind == "mechanism":
