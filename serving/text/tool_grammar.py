@@ -23,7 +23,8 @@ def call_schema(tools: Sequence[tuple[str, Schema | None]]) -> dict[str, Any]:
     tools: names with the schemas of their parameters, None for any arguments. Definitions that a
     tool's schema refers to become definitions of the whole.
     """
-    calls, definitions = [], {}
+    calls: list[Schema] = []
+    definitions: dict[str, Schema] = {}
     for number, (name, parameters) in enumerate(tools):
         renamed, own = _with_own_definitions(dict(parameters or _ANY_OBJECT), f"tool_{number}_")
         definitions |= own
