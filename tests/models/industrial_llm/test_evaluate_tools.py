@@ -9,9 +9,11 @@ import pytest
 from models.industrial_llm.asking import ChatClient
 from models.industrial_llm.evaluate import EvaluationOptions, evaluate_model
 from models.industrial_llm.examples import DatasetSplit, Example
+from models.industrial_llm.tasks.tools import list_tools
 
 REQUEST = Example("tool_choice", "own_requests", "en", "OEE?", "")
-OEE = "oee-index"
+# The tool with a quantity of good pieces.
+OEE = next(tool.id for tool in list_tools() if "good_quantity" in [one.name for one in tool.fields])
 
 
 def split(answer: str) -> dict[str, DatasetSplit]:
