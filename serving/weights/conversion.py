@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 # Part of the folder names: increase it when the conversion changes, to convert again.
 _CONVERSION_VERSION = "1"
 _DOWNLOADS = "downloads"
+_TEMPLATE = "chat_template.jinja"
 # Shares of the progress: downloads take most of the time.
 _DOWNLOADED, _ASSEMBLED = 0.5, 0.1
 
@@ -56,10 +58,10 @@ def convert_gguf_weights(
     An interrupted download is continued; an interrupted conversion leaves nothing in use. Raises
     WeightsBroken.
     """
-    folder = weights_folder(model, data_dir)
+    folder, weights = weights_folder(model, data_dir), model.weights
     if folder.is_dir():
+        _update_chat_template(weights, folder)
         return folder
-    weights = model.weights
     with create_folder_once(folder) as scratch:
         if scratch is not None:
             gguf, converted_from = _provide_gguf(model, data_dir, scratch, report)
@@ -72,7 +74,7 @@ def convert_gguf_weights(
             convert(conversion, scale_progress(report, converted_from, 1))
             (scratch / "weights.gguf").unlink(missing_ok=True)
             if weights.chat_template is not None:
-                shutil.copyfile(chat_template_path(weights), scratch / "chat_template.jinja")
+                shutil.copyfile(chat_template_path(weights), scratch / _TEMPLATE)
     # A gigabyte that is not needed any more.
     shutil.rmtree(_download_folder(model, data_dir), ignore_errors=True)
     return folder
@@ -98,16 +100,31 @@ def _provide_gguf(
 def weights_folder(model: Model, data_dir: Path) -> Path:
     """Return the folder of a model's converted weights; its name has a digest of all inputs.
 
-    Raises WeightsBroken if the chat template is missing.
+    The chat template of downloaded weights is not one of them: another one is put into the folder,
+    or a plant without a connection could not start after an update. Raises WeightsBroken if the
+    chat template is missing.
     """
     weights = model.weights
     digest = hashlib.sha256(f"{_CONVERSION_VERSION} {weights.sha256}".encode())
-    if weights.chat_template is not None:
+    turn_ends = read_turn_ends(weights)
+    if weights.chat_template is not None and weights.kind != GGUF:
         digest.update(chat_template_path(weights).read_bytes())
-        digest.update(repr(read_turn_ends(weights)).encode())
+    if turn_ends or (weights.chat_template is not None and weights.kind != GGUF):
+        digest.update(repr(turn_ends).encode())
     if weights.kind == GGUF:
         digest.update(f"{weights.source} {weights.revision} {weights.quantization}".encode())
     return data_dir / "weights" / f"{model.id.replace('/', '--')}-{digest.hexdigest()[:8]}"
+
+
+def _update_chat_template(weights: Weights, folder: Path) -> None:
+    """Replace the chat template of converted weights if it is another one; whole or not at all."""
+    if weights.chat_template is None:
+        return
+    wanted, target = chat_template_path(weights).read_bytes(), folder / _TEMPLATE
+    if not target.is_file() or target.read_bytes() != wanted:
+        scratch = folder / f".{_TEMPLATE}.{os.getpid()}"
+        scratch.write_bytes(wanted)
+        scratch.replace(target)
 
 
 def chat_template_path(weights: Weights) -> Path:

@@ -160,6 +160,24 @@ class TestGgufConversion:
         (tmp_path / "talk.jinja").write_text("{{ bos_token }}changed")
         assert weights_folder(wanted, tmp_path) != folder
 
+    def test_other_chat_template_replaces_that_of_downloaded_weights(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A plant without a connection starts after an update: nothing is downloaded again."""
+        monkeypatch.setattr(conversion_module, "MODELS_FOLDER", tmp_path)
+        source = "maker/repository/file.gguf"
+        folder = weights_folder(model("gguf", source, sha256=DIGEST), tmp_path)
+        folder.mkdir(parents=True)
+        (folder / "chat_template.jinja").write_text("of the maker")
+        wanted = model("gguf", source, sha256=DIGEST, chat_template="talk.jinja")
+        for text in ("ours", "ours, changed"):
+            (tmp_path / "talk.jinja").write_text(text)
+            conversion = Conversion()
+            found = Path(obtain_weights(wanted, tmp_path, silent, conversion).source)
+            assert (found, conversion.read) == (folder, [])
+            assert [path.name for path in folder.iterdir()] == ["chat_template.jinja"]
+            assert (folder / "chat_template.jinja").read_text() == text
+
     def test_missing_chat_template_raises_weights_broken(
         self, package: str, tmp_path: Path
     ) -> None:
