@@ -8,18 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from vllm.entrypoints.chat_utils import make_tool_call_id
-from vllm.entrypoints.generate.base.protocol import (
-    DeltaFunctionCall,
-    DeltaMessage,
-    DeltaToolCall,
-    ExtractedToolCallInformation,
-    FunctionCall,
-    ToolCall,
-)
+from vllm.entrypoints.generate.base.protocol import DeltaMessage, ExtractedToolCallInformation
 from vllm.sampling_params import StructuredOutputsParams
 from vllm.tool_parsers.abstract_tool_parser import ToolParser
 
+from serving.text.tool_answers import call_answer, streamed_call, text_answer
 from serving.text.tool_grammar import TEXT_GRAMMAR, answer_grammar, call_schema
 from serving.text.tool_requests import answer_schema, available_tools, is_after_result
 
@@ -61,14 +54,10 @@ class JsonCallParser(ToolParser):
 
     def extract_tool_calls(self, model_output: str, request: Any) -> ExtractedToolCallInformation:
         """Return the call of a complete output, or its text."""
-        call = parse_call(model_output, request)
+        call = _parse_call(model_output, _names(request))
         if call is None:
-            return ExtractedToolCallInformation(
-                tools_called=False, tool_calls=[], content=model_output
-            )
-        function = _function_call(call)
-        made = ToolCall(id=make_tool_call_id(), type="function", function=function)
-        return ExtractedToolCallInformation(tools_called=True, tool_calls=[made], content=None)
+            return text_answer(model_output)
+        return call_answer(call.name, call.arguments)
 
     def extract_tool_calls_streaming(
         self,
@@ -85,33 +74,21 @@ class JsonCallParser(ToolParser):
         if not _may_be_call(current_text, names):
             held_back = previous_text if _may_be_call(previous_text, names) else ""
             return DeltaMessage(content=held_back + delta_text) if delta_text else None
-        call = parse_call(current_text, request)
-        if call is None or parse_call(previous_text, request) is not None:
-            return None
-        function = _function_call(call)
-        # vLLM would otherwise send what it takes for missing at the end.
-        self.prev_tool_call_arr = [{"name": call.name, "arguments": call.arguments}]
-        self.streamed_args_for_tool = [function.arguments]
-        self.current_tool_id = 0
-        delta = DeltaToolCall(
-            id=make_tool_call_id(),
-            type="function",
-            index=0,
-            function=DeltaFunctionCall(name=function.name, arguments=function.arguments),
-        )
-        return DeltaMessage(tool_calls=[delta])
+        call = None if self.prev_tool_call_arr else _parse_call(current_text, names)
+        return None if call is None else streamed_call(self, call.name, call.arguments)
 
 
-def parse_call(text: str, request: Any) -> NamedCall | None:
-    """Return the call of an available tool that a text is; None if it is no complete call."""
+def _parse_call(text: str, names: frozenset[str]) -> NamedCall | None:
+    """Return the call of one of the tools that a text is; None if it is no complete call."""
     try:
         call = msgspec.json.decode(text, type=NamedCall)
     except (msgspec.DecodeError, UnicodeEncodeError):
         return None
-    return call if call.name in _names(request) else None
+    return call if call.name in names else None
 
 
 def _names(request: Any) -> frozenset[str]:
+    """Return the names of the tools that the answer may call."""
     return frozenset(one.function.name for one in available_tools(request))
 
 
@@ -122,8 +99,3 @@ def _may_be_call(text: str, names: frozenset[str]) -> bool:
         return bool(names) and _NAME.startswith(start)
     name, quote, _ = start.removeprefix(_NAME).partition('"')
     return name in names if quote else any(one.startswith(name) for one in names)
-
-
-def _function_call(call: NamedCall) -> FunctionCall:
-    """Return a call as an OpenAI function call."""
-    return FunctionCall(name=call.name, arguments=msgspec.json.encode(call.arguments).decode())

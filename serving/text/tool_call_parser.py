@@ -4,28 +4,19 @@ With `tool_choice: auto` the schema also allows to choose no tool. After a tool 
 unconstrained text, because a constrained model would call tools without end.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from vllm.entrypoints.chat_utils import make_tool_call_id
-from vllm.entrypoints.generate.base.protocol import (
-    DeltaFunctionCall,
-    DeltaMessage,
-    DeltaToolCall,
-    ExtractedToolCallInformation,
-    FunctionCall,
-    ToolCall,
-)
+from vllm.entrypoints.generate.base.protocol import DeltaMessage, ExtractedToolCallInformation
 from vllm.sampling_params import StructuredOutputsParams
 from vllm.tool_parsers.abstract_tool_parser import ToolParser, ToolParserManager
 
 from models.industrial_llm.choices import NO_TOOL_TEXT, no_tool_schema, tool_call_schema
 from serving.text.engine import CHOICE_PARSER, JSON_PARSER
 from serving.text.json_call_parser import JsonCallParser
-from serving.text.tool_requests import available_tools
-
-_ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
+from serving.text.tool_answers import call_answer, streamed_call, text_answer
+from serving.text.tool_requests import ANY_OBJECT, available_tools
 
 
 class ToolChoice(msgspec.Struct):
@@ -38,7 +29,7 @@ class ToolChoice(msgspec.Struct):
 def tool_choice_schema(tools: Sequence[Any], required: bool) -> dict[str, Any]:
     """Return the JSON schema of a tool call, or of choosing no tool unless one is required."""
     choices = [
-        tool_call_schema({"const": tool.function.name}, tool.function.parameters or _ANY_OBJECT)
+        tool_call_schema({"const": tool.function.name}, tool.function.parameters or ANY_OBJECT)
         for tool in tools
     ]
     if not required:
@@ -65,11 +56,10 @@ class ToolChoiceParser(ToolParser):
         """Return the tool call of a complete output, or its text."""
         choice = _parse_choice(model_output) if available_tools(request) else None
         if choice is None:
-            return _text_answer(model_output)
+            return text_answer(model_output)
         if choice.tool is None:
-            return _text_answer(NO_TOOL_TEXT)
-        call = ToolCall(id=make_tool_call_id(), type="function", function=_function_call(choice))
-        return ExtractedToolCallInformation(tools_called=True, tool_calls=[call], content=None)
+            return text_answer(NO_TOOL_TEXT)
+        return call_answer(choice.tool, choice.arguments)
 
     def extract_tool_calls_streaming(
         self,
@@ -89,21 +79,7 @@ class ToolChoiceParser(ToolParser):
             return None
         if choice.tool is None:
             return DeltaMessage(content=NO_TOOL_TEXT)
-        self._record_sent_call(choice)
-        function = _function_call(choice)
-        delta = DeltaToolCall(
-            id=make_tool_call_id(),
-            type="function",
-            index=0,
-            function=DeltaFunctionCall(name=function.name, arguments=function.arguments),
-        )
-        return DeltaMessage(tool_calls=[delta])
-
-    def _record_sent_call(self, choice: ToolChoice) -> None:
-        """Tell vLLM that the call was sent; it would otherwise send missing text at the end."""
-        self.prev_tool_call_arr = [{"name": choice.tool, "arguments": choice.arguments}]
-        self.streamed_args_for_tool = [_function_call(choice).arguments]
-        self.current_tool_id = 0
+        return streamed_call(self, choice.tool, choice.arguments)
 
 
 def register_parsers() -> None:
@@ -118,14 +94,3 @@ def _parse_choice(text: str) -> ToolChoice | None:
         return msgspec.json.decode(text, type=ToolChoice)
     except msgspec.DecodeError:
         return None
-
-
-def _function_call(choice: ToolChoice) -> FunctionCall:
-    """Return the choice as an OpenAI function call."""
-    arguments = msgspec.json.encode(choice.arguments).decode()
-    return FunctionCall(name=choice.tool or "", arguments=arguments)
-
-
-def _text_answer(text: str) -> ExtractedToolCallInformation:
-    """Return a text answer without tool calls."""
-    return ExtractedToolCallInformation(tools_called=False, tool_calls=[], content=text)

@@ -10,8 +10,9 @@ from typing import Any
 
 import xgrammar
 
+from serving.text.tool_requests import ANY_OBJECT
+
 Schema = Mapping[str, Any]
-_ANY_OBJECT: Schema = {"type": "object"}
 _DEFINITIONS = ("$defs", "definitions")
 # Text begins with no brace, code fence or tag: small models write calls between them.
 TEXT_GRAMMAR = "root ::= [^{`<\\n\\r\\t ] [^]*"
@@ -26,7 +27,7 @@ def call_schema(tools: Sequence[tuple[str, Schema | None]]) -> dict[str, Any]:
     calls: list[Schema] = []
     definitions: dict[str, Schema] = {}
     for number, (name, parameters) in enumerate(tools):
-        renamed, own = _with_own_definitions(dict(parameters or _ANY_OBJECT), f"tool_{number}_")
+        renamed, own = _with_own_definitions(dict(parameters or ANY_OBJECT), f"tool_{number}_")
         definitions |= own
         calls.append(
             {

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
+"""The schema of an object with any fields: a tool's arguments without one, or JSON mode."""
+
 
 def available_tools(request: Any) -> list[Any]:
     """Return the tools that the answer may call; an empty list if it must be text.
@@ -29,7 +32,7 @@ def answer_schema(request: Any) -> Mapping[str, Any] | None:
     if stated.type == "json_schema" and stated.json_schema.json_schema is not None:
         schema: Mapping[str, Any] = stated.json_schema.json_schema
         return schema
-    return {"type": "object"}
+    return ANY_OBJECT
 
 
 def _role(message: Any) -> str | None:
