@@ -29,14 +29,11 @@ class ResponseWriter:
 
     def write_chunk(self, data: bytes) -> bool:
         """Write a part of a chunked body."""
-        cycle = self._cycle()
+        cycle = self._writable_cycle()
         if (
             cycle is None
-            or cycle.flow.write_paused
-            or cycle.disconnected
             or cycle.response_complete
             or not (data and cycle.chunked_encoding and cycle.response_started)
-            or cycle.scope["method"] == "HEAD"
         ):
             return False
         cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
@@ -44,15 +41,8 @@ class ResponseWriter:
 
     def write_response(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> bool:
         """Write a whole response: its status, its headers but `content-length`, and its body."""
-        cycle = self._cycle()
-        if (
-            cycle is None
-            or cycle.flow.write_paused
-            or cycle.disconnected
-            or cycle.response_started
-            or cycle.access_log
-            or cycle.scope["method"] == "HEAD"
-        ):
+        cycle = self._writable_cycle()
+        if cycle is None or cycle.response_started or cycle.access_log:
             return False
         head = _encode_headers(headers)
         if head is None:
@@ -68,6 +58,13 @@ class ResponseWriter:
             cycle.transport.close()
         cycle.on_response()
         return True
+
+    def _writable_cycle(self) -> RequestResponseCycle | None:
+        """Return the cycle if its client reads and its response has a body."""
+        cycle = self._cycle()
+        if cycle is None or cycle.flow.write_paused or cycle.disconnected:
+            return None
+        return None if cycle.scope["method"] == "HEAD" else cycle
 
 
 def _encode_headers(headers: Sequence[tuple[str, str]]) -> bytes | None:
