@@ -60,7 +60,7 @@ def convert_gguf_weights(
     """
     folder, weights = weights_folder(model, data_dir), model.weights
     if folder.is_dir():
-        _update_chat_template(weights, folder)
+        _put_chat_template(weights, folder)
         return folder
     with create_folder_once(folder) as scratch:
         if scratch is not None:
@@ -73,8 +73,7 @@ def convert_gguf_weights(
             )
             convert(conversion, scale_progress(report, converted_from, 1))
             (scratch / "weights.gguf").unlink(missing_ok=True)
-            if weights.chat_template is not None:
-                shutil.copyfile(chat_template_path(weights), scratch / _TEMPLATE)
+            _put_chat_template(weights, scratch)
     # A gigabyte that is not needed any more.
     shutil.rmtree(_download_folder(model, data_dir), ignore_errors=True)
     return folder
@@ -106,18 +105,18 @@ def weights_folder(model: Model, data_dir: Path) -> Path:
     """
     weights = model.weights
     digest = hashlib.sha256(f"{_CONVERSION_VERSION} {weights.sha256}".encode())
-    turn_ends = read_turn_ends(weights)
-    if weights.chat_template is not None and weights.kind != GGUF:
+    turn_ends, is_download = read_turn_ends(weights), weights.kind == GGUF
+    if weights.chat_template is not None and not is_download:
         digest.update(chat_template_path(weights).read_bytes())
-    if turn_ends or (weights.chat_template is not None and weights.kind != GGUF):
+    if turn_ends or (weights.chat_template is not None and not is_download):
         digest.update(repr(turn_ends).encode())
-    if weights.kind == GGUF:
+    if is_download:
         digest.update(f"{weights.source} {weights.revision} {weights.quantization}".encode())
     return data_dir / "weights" / f"{model.id.replace('/', '--')}-{digest.hexdigest()[:8]}"
 
 
-def _update_chat_template(weights: Weights, folder: Path) -> None:
-    """Replace the chat template of converted weights if it is another one; whole or not at all."""
+def _put_chat_template(weights: Weights, folder: Path) -> None:
+    """Put the catalog's chat template into a folder that has another one; whole or not at all."""
     if weights.chat_template is None:
         return
     wanted, target = chat_template_path(weights).read_bytes(), folder / _TEMPLATE
