@@ -14,8 +14,6 @@ from infra.database.due_work import MOMENT, LookStatement
 from infra.poller import Poller
 from infra.timing import DEFAULT_TIMING, Timing
 
-NAME = "work_watch"
-
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
@@ -37,7 +35,7 @@ class WorkWatch(Poller):
         timing: Timing = DEFAULT_TIMING,
     ) -> None:
         interval = replace(timing, work_poll_s=timing.work_look_s, queue_poll_s={})
-        super().__init__(NAME, self.look, interval)
+        super().__init__("work_watch", self.look, interval)
         self._connection, self._clock, self._owner = connection, clock, owner
         self._candidates = tuple(pollers)
         self._watched: _Watched | None = None

@@ -5,14 +5,12 @@ A process whose clock jumps neither takes over the leases of others nor keeps it
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, func, text
+from sqlalchemy import DateTime, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-
-_NOW = text("select clock_timestamp()")
-
 
 CLOCK = func.clock_timestamp(type_=DateTime(timezone=True))
 """The time of the database in a query."""
+_NOW = select(CLOCK)
 
 
 async def database_now(session: AsyncSession) -> datetime:
