@@ -55,6 +55,8 @@ def _refuse_document_type(content: bytes) -> None:
     try:
         for start in range(0, len(content), _CHUNK_BYTES):
             parser.Parse(content[start : start + _CHUNK_BYTES], False)
+        # Since version 2.6, expat may keep a long token until more follows, or nothing.
+        parser.Parse(b"", True)
     except _RootReached:
         return
 
