@@ -27,7 +27,7 @@ CHECKPOINT_DIR = Path("build", "industrial_llm")
 VALIDATION_EXAMPLES = 96
 CHECKPOINT_INTERVAL = 50
 
-_REPORTED_ERRORS = (
+REPORTED_ERRORS = (
     TrainingDataMissing, SelectionInvalid, CheckpointMismatch, ChatTemplateError,
     lora.AdapterMismatch,
 )  # fmt: skip
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             TrainingIntervals(checkpoint=options.every),
             options.start,
         )
-    except _REPORTED_ERRORS as error:
+    except REPORTED_ERRORS as error:
         parser.error(str(error))
     text_part = lora.text_part_name(options.base)
     lora.save_adapter(trainer.model, options.output, recipe.base, text_part)
