@@ -3,11 +3,10 @@
 import zlib
 from zipfile import BadZipFile
 
-# Of the directory, of a version or method that is not supported, and of the compressed bytes.
+# Of the directory, of a version or method that is not supported (a RuntimeError), and of the bytes.
 ZIP_ERRORS: tuple[type[Exception], ...] = (
     BadZipFile,
     EOFError,
-    NotImplementedError,
     OSError,
     RuntimeError,
     ValueError,
