@@ -2,7 +2,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 # `make run` and `make test` work on a bare machine with Python 3.11 to 3.13; nothing else is needed.
 # A system's own Python is compiled with profile-guided optimization, pyenv's by default is not: tests
-# take a tenth less processor time with it, calls 8 % less (docs/decisions/0110).
+# take a tenth less processor time with it, calls 6 to 9 % less (docs/decisions/0110).
 CANDIDATES := $(foreach v,python3.11 python3.12 python3.13,/usr/bin/$(v) $(v)) python3
 PYTHON ?= $(shell for p in $(CANDIDATES); do "$$p" -c 'import ensurepip, venv' 2>/dev/null && echo "$$p" && break; done)
 PROFILE ?= cpu
@@ -252,7 +252,7 @@ clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed."; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed (Debian: python3-venv)."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade 'pip>=26'
 
