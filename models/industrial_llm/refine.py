@@ -1,6 +1,6 @@
 """Train the industry adapter further on requests that no tool fits, and save it.
 
-`python -m models.industrial_llm.refine --base FOLDER`; the folder has the weights that serve.
+`python -m models.industrial_llm.refine --base FOLDER`, with the weights as converted for serving.
 One in eight requests of the first training has no fitting tool, and the adapter chose a tool for
 each of them. Here it is every second one, with a few examples of other tasks to keep what they
 taught.
@@ -13,19 +13,23 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from models.industrial_llm import lora
-from models.industrial_llm.checkpoints import CheckpointStore
 from models.industrial_llm.data import Selection, load
 from models.industrial_llm.examples import DatasetSplit, Example, stable_hash
-from models.industrial_llm.learning import Trainer, TrainingIntervals
+from models.industrial_llm.learning import TrainingIntervals
 from models.industrial_llm.recipes import RECIPES, Recipe
-from models.industrial_llm.train import ARTEFACT, CHECKPOINT_DIR, REPORTED_ERRORS, train
+from models.industrial_llm.train import (
+    ARTEFACT,
+    CHECKPOINT_DIR,
+    REPORTED_ERRORS,
+    save_trained,
+    train,
+)
 from models.training_data import default_directory
 
 _TOOLS = "tool_choice"
-# Requests of the same number of tokens as those without a fitting tool: most have no arguments.
+# Requests with a fitting tool, together as many as without: most are short, with no arguments.
 _WITHOUT_ARGUMENTS, _WITH_ARGUMENTS = 250, 80
-# Of tasks with short examples.
+# Examples of each other task whose examples are short.
 _KEPT: Mapping[str, int] = MappingProxyType(
     dict.fromkeys(
         ("plain_text", "failure_mode", "fault_system", "terms", "severity", "unknown"), 16
@@ -59,34 +63,26 @@ def balanced(split: DatasetSplit) -> DatasetSplit:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the adapter further and save it."""
-    parser = argparse.ArgumentParser(description="Train the industry adapter on missing tools.")
+    parser = argparse.ArgumentParser(
+        description="Train the industry adapter on requests without a fitting tool."
+    )
     add = parser.add_argument
     add("--base", type=Path, required=True, help="directory of the base model's weights")
     add("--start", type=Path, default=ARTEFACT, help="adapter to continue training from")
     add("--data", type=Path, default=default_directory(), help="directory of the training sets")
     add("--output", type=Path, default=ARTEFACT, help="directory to write the adapter to")
     options = parser.parse_args(arguments)
+    intervals = TrainingIntervals(checkpoint=10, progress=1)
     try:
-        trainer = _refine(options.base, options.data, options.start)
+        # FMC states no licence (card.md).
+        corpus = dict(load(options.data, Selection((_TOOLS, *_KEPT), frozenset({"fmc"}))))
+        corpus[_TOOLS] = balanced(corpus[_TOOLS])
+        trainer = train(
+            options.base, RECIPE, corpus, CHECKPOINT_DIR, intervals, options.start, _MIXING
+        )
     except REPORTED_ERRORS as error:
         parser.error(str(error))
-    text_part = lora.text_part_name(options.base)
-    lora.save_adapter(trainer.model, options.output, RECIPE.base, text_part)
-    CheckpointStore(CHECKPOINT_DIR, "").delete()
-
-
-def _refine(base: Path, data: Path, start: Path) -> Trainer:
-    """Train further from the adapter `start` and keep a share of the change."""
-    # FMC states no licence (card.md).
-    corpus = dict(load(data, Selection((_TOOLS, *_KEPT), frozenset({"fmc"}))))
-    corpus[_TOOLS] = balanced(corpus[_TOOLS])
-    intervals = TrainingIntervals(checkpoint=10, progress=1)
-    trainer = train(base, RECIPE, corpus, CHECKPOINT_DIR, intervals, start)
-    trained = lora.copy_adapter_weights(trainer.model)
-    lora.load_adapter_weights(trainer.model, start)
-    # Weights between both are the same from either end.
-    lora.interpolate_adapter(trainer.model, trained, 1 - _MIXING)
-    return trainer
+    save_trained(trainer, options.base, options.output, CHECKPOINT_DIR)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,11 @@ def train(
     checkpoint_dir: Path,
     intervals: TrainingIntervals,
     start_adapter: Path | None = None,
+    mixing: float = 1.0,
 ) -> Trainer:
     """Train an adapter and return its trainer.
 
+    `mixing`, above 0 and up to 1, is the share of the change from `start_adapter` that is kept.
     Raises ChatTemplateError, CheckpointMismatch and AdapterMismatch.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -50,6 +52,7 @@ def train(
     trainer = Trainer(lora.load_model(base, recipe, device), encoder, recipe, device)
     if start_adapter is not None:
         lora.load_adapter_weights(trainer.model, start_adapter)
+    start = lora.copy_adapter_weights(trainer.model)
     batches = build_batches(corpus, recipe, trainer.token_count)
     checkpoints = CheckpointStore(
         checkpoint_dir, fingerprint(batches, recipe, f"{base.name} {start_adapter}")
@@ -61,7 +64,17 @@ def train(
         _print_progress,
         intervals,
     )
+    lora.interpolate_adapter(trainer.model, start, mixing)
     return trainer
+
+
+def save_trained(trainer: Trainer, base: Path, output: Path, checkpoint_dir: Path) -> None:
+    """Save a trained adapter to the folder `output`, then delete its checkpoints."""
+    text_part = lora.text_part_name(base)
+    lora.save_adapter(trainer.model, output, trainer.recipe.base, text_part)
+    CheckpointStore(checkpoint_dir, "").delete()
+    size = (output / lora.WEIGHTS).stat().st_size
+    sys.stdout.write(f"{output}: {size} bytes\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -86,12 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     except REPORTED_ERRORS as error:
         parser.error(str(error))
-    text_part = lora.text_part_name(options.base)
-    lora.save_adapter(trainer.model, options.output, recipe.base, text_part)
-    # Only after the adapter is saved.
-    CheckpointStore(options.work, "").delete()
-    size = (options.output / lora.WEIGHTS).stat().st_size
-    sys.stdout.write(f"{options.output}: {size} bytes\n")
+    save_trained(trainer, options.base, options.output, options.work)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -309,6 +309,23 @@ class TestSavedAdapter:
             lora.load_adapter_weights(lora.load_model(folder, RECIPE, "cpu"), tmp_path)
 
 
+class TestMixing:
+    def test_half_of_the_change_gives_weights_in_the_middle(
+        self, folder: Path, learned: Learned, tmp_path: Path
+    ) -> None:
+        def weights(mixing: float) -> Any:
+            intervals = learning.TrainingIntervals(checkpoint=100)
+            given = folder, RECIPE, corpus(), tmp_path, intervals, learned.folder, mixing
+            return lora.copy_adapter_weights(train.train(*given).model)
+
+        whole, half = weights(1.0), weights(0.5)
+        start = learner(folder).model
+        lora.load_adapter_weights(start, learned.folder)
+        for name, weight in lora.copy_adapter_weights(start).items():
+            assert not whole[name].equal(weight)
+            assert (half[name] - (weight + whole[name]) / 2).abs().max() < 1e-6
+
+
 class TestTrainCommand:
     """The training command on the repository's own questions, without data sets."""
 
