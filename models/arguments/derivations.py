@@ -29,7 +29,8 @@ class _Difference:
 
 def _before(words: str) -> "re.Pattern[str]":
     """Return the pattern of words right before a number."""
-    return re.compile(rf"(?:{words})[^\d,;。\n]{{0,{_NEAR}}}$", re.IGNORECASE)
+    # `报废除外剩 257 件` states what is left.
+    return re.compile(rf"(?:{words})(?:(?!除外|剩)[^\d,;。\n]){{0,{_NEAR}}}$", re.IGNORECASE)
 
 
 _AFTER_SCRAP = re.compile(

@@ -22,6 +22,7 @@ _ASKED_AT = re.compile(r"\b(?:what|how)\b[^.;:?\d]{0,60}\bat\s*$", re.IGNORECASE
 _AT = re.compile(r"\bat\s*$", re.IGNORECASE)
 _IF = re.compile(r"\s*(?:,\s*)?(?:if|when|given)\b", re.IGNORECASE)
 _REACH = 72
+_OF_FREQUENCY = re.compile(r"\s*(?:的|,|\(|/|、|=|or|i\.e\.|and)?\s*")
 
 
 _LEADS_TO = re.compile(r"\s*(?:to|→|->|=>)\s*", re.IGNORECASE)
@@ -46,5 +47,14 @@ def find_directed(text: str, quantities: Sequence[Quantity]) -> tuple[list[int],
         if _TO.search(before) or is_asked or _ASKED_AT.search(before):
             new.append(index)
         elif _FROM.search(before):
-            old.append(index)
+            old += [index, *_speed_of_frequency(text, quantities, index)]
     return old, new
+
+
+def _speed_of_frequency(text: str, quantities: Sequence[Quantity], index: int) -> list[int]:
+    """Return the speed that stands beside a frequency: 1450 rpm of `from 50 Hz, 1450 rpm`."""
+    if index + 1 == len(quantities) or all(unit != "Hz" for _, unit in quantities[index].units):
+        return []
+    following = quantities[index + 1]
+    is_joined = _OF_FREQUENCY.fullmatch(text, quantities[index].end, following.start)
+    return [index + 1] if is_joined else []

@@ -12,7 +12,7 @@ from models.arguments.choices import read_choice, read_tags, read_word
 from models.arguments.conversion import is_in_range
 from models.arguments.definitions import defined_choice, defined_value
 from models.arguments.derivations import Derivation, derive, find_parts
-from models.arguments.lexicon import Strength, find_cues
+from models.arguments.lexicon import Cue, Strength, find_cues
 from models.arguments.matching import Matched, match_quantities
 from models.arguments.numerals import with_plain_numbers
 from models.arguments.quantities import Quantity, find_quantities, find_runs, normalize
@@ -39,6 +39,8 @@ _TAKEN_BACK = re.compile(
 )
 _PLUS_MINUS = re.compile(r"\s*(?:±|\+/?-?|正负)\s*")
 _NEAR = 24
+# The longest text between a word and its number right beside it: `sigma = 0.9`.
+_BESIDE = 3
 # More numbers in a row than anybody writes for columns without their names.
 _LONG_RUN = 8
 
@@ -242,7 +244,9 @@ def _read_runs(
         return set()
     taken: set[int] = set()
     index_of = {id(one): index for index, one in enumerate(quantities)}
-    runs = sorted(find_runs(text, quantities), key=len, reverse=True)
+    named = find_cues(text, tuple(one for one in fields if one.length is None))
+    runs = [_without_labelled(text, run, named) for run in find_runs(text, quantities)]
+    runs.sort(key=len, reverse=True)
     cues = find_cues(text, tuple(columns))
     for run in runs:
         before = [
@@ -257,6 +261,16 @@ def _read_runs(
         draft.add(read_series(column, [one.value for one in run]))
         taken.update(index_of[id(one)] for one in run)
     return taken
+
+
+def _without_labelled(
+    text: str, run: tuple[Quantity, ...], named: Sequence[Cue]
+) -> tuple[Quantity, ...]:
+    """Return a run without a first number that a word names: `sigma 0.9, 51.6 49.5 51.7`."""
+    first, second, third = run[:3]
+    is_named = any(cue.end <= first.start <= cue.end + _BESIDE for cue in named)
+    is_apart = "," in text[first.end : second.start] and "," not in text[second.end : third.start]
+    return run[1:] if is_named and is_apart else run
 
 
 def _read_limits(

@@ -165,7 +165,16 @@ def _neighbours(
     quantities: Sequence[Quantity],
     words_follow: bool,
 ) -> Iterable[tuple[int, float]]:
-    """Yield the quantities right after and right before a word, with their nearness up to 3."""
+    """Yield the quantities right after and right before a word, with their nearness up to 3.
+
+    A word that is itself the unit of a quantity belongs to that one alone: `800 parts`.
+    """
+    for index, quantity in enumerate(quantities):
+        if quantity.number_end <= cue.start and cue.end <= quantity.end:
+            yield index, 3.0
+            return
+        if cue.end <= quantity.start:
+            break
     for index, quantity in enumerate(quantities):
         if cue.end <= quantity.start <= cue.end + _MAX_GAP_AFTER:
             gap = text[cue.end : quantity.start]

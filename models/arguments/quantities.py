@@ -38,6 +38,7 @@ _LEADS_TO = re.compile(
 )
 _TIME_JOINT = re.compile(r"\s*(?:and|又|零)?\s*")
 # `-` and `~` make a range, which is no series.
+_CHINESE_COMMA = re.compile(r"([\u4e00-\u9fff]\d{1,3}),(?=\d{1,2}(?![\d.,])|\d{1,2}\.\d)")
 _BETWEEN = re.compile(r"[\s,，、;；|/]+")
 
 
@@ -60,8 +61,10 @@ class Quantity:
 def normalize(text: str) -> str:
     """Return the text in compatibility form, cut at a bound; `㎥` becomes `m3`.
 
-    A full-width comma divides numbers, so that a blank follows it: `5，6` is no decimal comma.
+    A full-width comma divides numbers, so that a blank follows it: `5，6` is no decimal comma. So
+    does a comma between numbers after a Chinese word, if no three digits follow: `子组大小4,99%`.
     """
+    text = _CHINESE_COMMA.sub(r"\1, ", text)
     signs = str.maketrans({"−": "-", "–": "-", "×": "x", "，": ",", "：": ":", "；": ";"})
     return unicodedata.normalize("NFKC", text[:MAX_TEXT].replace("，", ", ")).translate(signs)
 

@@ -6,6 +6,17 @@ MORE: tuple[tuple[str, str, dict[str, Any]], ...] = (
     # Pumps.
     (
         "pump_affinity",
+        "把泵从50Hz的1450转降到1250转，原流量70m³/h，原扬程26m，轴功率6.6kW，问新扬程",
+        {
+            "flow": 70,
+            "head": 26,
+            "shaft_power": 6.6,
+            "rotational_speed": 1450,
+            "new_rotational_speed": 1250,
+        },
+    ),
+    (
+        "pump_affinity",
         "A pump gives 95 m³/h at 34 m and takes 13.2 kW at 1470 rpm. What at 1200 rpm?",
         {
             "flow": 95,
@@ -146,5 +157,68 @@ MORE: tuple[tuple[str, str, dict[str, Any]], ...] = (
         "plate_fault",
         "X_Minimum\tX_Maximum\tPixels_Areas\tLogOfAreas\n645\t651\t108\t2.0334",
         {"X_Minimum": 645, "X_Maximum": 651, "Pixels_Areas": 108, "LogOfAreas": 2.0334},
+    ),
+    # Words that are the unit of a number, rates, and what is left after scrap.
+    (
+        "oee",
+        "planned 7.75 h, ran 7.1 h, 2 parts per minute is the standard rate, 800 parts, 790 good",
+        {
+            "planned_busy_time": 465,
+            "actual_production_time": 426,
+            "planned_run_time": 0.5,
+            "produced_quantity": 800,
+            "good_quantity": 790,
+        },
+    ),
+    (
+        "oee",
+        "It should run 900 minutes, it really ran 822 minutes. Standard time 1.2 min per piece. "
+        "Output 650 pieces, 641 of them good.",
+        {
+            "planned_busy_time": 900,
+            "actual_production_time": 822,
+            "planned_run_time": 1.2,
+            "produced_quantity": 650,
+            "good_quantity": 641,
+        },
+    ),
+    (
+        "oee",
+        "We planned 900 minutes, lost 85 minutes to stoppages, cycle time is 12 seconds per "
+        "bottle, 3,900 bottles were filled and 3,861 were good.",
+        {
+            "planned_busy_time": 900,
+            "actual_production_time": 815,
+            "planned_run_time": 0.2,
+            "produced_quantity": 3900,
+            "good_quantity": 3861,
+        },
+    ),
+    (
+        "oee",
+        "开机6.8小时,应开10小时,标准一件0.9分钟,做了410件,报废除外剩257件",
+        {
+            "planned_busy_time": 600,
+            "actual_production_time": 408,
+            "planned_run_time": 0.9,
+            "produced_quantity": 410,
+            "good_quantity": 257,
+        },
+    ),
+    # A comma between Chinese readings is no decimal comma; a word names one number of a row.
+    (
+        "process_capability",
+        "上公差10.4,下公差9.6,子组大小4,99%置信区间",
+        {"subgroup_size": 4, "lower_limit": 9.6, "upper_limit": 10.4, "confidence": 99},
+    ),
+    (
+        "control_chart",
+        "mean 49.6, sigma 0.9, 51.6 49.5 51.7 49.8 49.7 50.1",
+        {"centre": 49.6, "deviation": 0.9, "points": (51.6, 49.5, 51.7, 49.8, 49.7, 50.1)},
+    ),
+    (
+        "control_chart",
+        "zone tests; CL is 50.6, one sigma is 1.1, readings 51.9 52.0 51.8 52.1",
+        {"centre": 50.6, "deviation": 1.1, "points": (51.9, 52.0, 51.8, 52.1)},
     ),
 )
