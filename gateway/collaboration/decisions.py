@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway.collaboration.tools import SpecialistTool
 from infra import ids
 from models.arguments import Row
-from models.findings import Finding, Stated, Verdict, read_finding
+from models.findings import Finding, Stated, Verdict, read_finding, with_asked
 
 RECORD_PREFIX = "drec"
 
@@ -50,15 +50,23 @@ class Decision:
         return verdicts[0] if verdicts else Verdict.UNCERTAIN
 
 
-def decide(tool: SpecialistTool, inputs: tuple[Row, ...], prediction: Prediction) -> Decision:
-    """Return the decision that a prediction comes to; a readable one gets a record id."""
+def decide(
+    tool: SpecialistTool, inputs: tuple[Row, ...], prediction: Prediction, question: str
+) -> Decision:
+    """Return the decision that a prediction comes to; a readable one gets a record id.
+
+    The figures that the question asks for come first.
+    """
     signature = tool.signature
     findings = tuple(
-        read_finding(
-            signature.inputs,
-            signature.outputs,
-            {name: reading.value for name, reading in row.items()},
-            predicted,
+        with_asked(
+            read_finding(
+                signature.inputs,
+                signature.outputs,
+                {name: reading.value for name, reading in row.items()},
+                predicted,
+            ),
+            question,
         )
         for row, predicted in zip(inputs, prediction.rows, strict=False)
     )

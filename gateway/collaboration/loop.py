@@ -273,7 +273,9 @@ class Conversation:
 
     async def _predict(self, tool: SpecialistTool, rows: tuple[Row, ...]) -> Decision:
         """Call a specialist and keep its decision."""
-        decision = decide(tool, rows, await self.steps.predict(tool, rows))
+        prediction = await self.steps.predict(tool, rows)
+        newest = self.question.texts[-1] if self.question.texts else ""
+        decision = decide(tool, rows, prediction, newest)
         self._decisions.append(decision)
         return decision
 

@@ -34,7 +34,8 @@ class Finding:
 
     `figures` begin with the main one. `decided` is the verdict without regard to the trained range.
     `outside` names the inputs beyond the trained range, each with the range as text (empty if only
-    the model knows it).
+    the model knows it). `asked` names the figures that the question asks for, none if it does not
+    say.
     """
 
     verdict: Verdict
@@ -43,6 +44,7 @@ class Finding:
     probability: float | None = None
     reasons: tuple[str, ...] = ()
     outside: tuple[tuple[str, str], ...] = ()
+    asked: frozenset[str] = frozenset()
 
     @property
     def main(self) -> Stated | None:

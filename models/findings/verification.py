@@ -86,8 +86,17 @@ def _lacking(finding: Finding, answer: str, quantities: Sequence[Quantity]) -> I
         if not any(_is_same(one, probability) for one in quantities):
             yield f"the probability {finding.probability * 100:.1f} %"
     elif finding.decided is Verdict.VALUE and isinstance(main.value, float):
-        if not any(_is_same(one, Known(main.value, main.unit)) for one in quantities):
+        wanted = [one for one in finding.figures if one.name in finding.asked] or [main]
+        if not any(_states(one, quantities) for one in wanted):
             yield f"{main.name} {number_text(main.value)}"
+
+
+def _states(stated: Stated, quantities: Sequence[Quantity]) -> bool:
+    """Return whether a figure is among the quantities of an answer."""
+    value = stated.value
+    return isinstance(value, float) and any(
+        _is_same(one, Known(value, stated.unit)) for one in quantities
+    )
 
 
 def _known_of(findings: Iterable[Finding]) -> Iterator[Known]:

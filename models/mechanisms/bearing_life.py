@@ -38,10 +38,10 @@ class BearingLife(Mechanism):
         quantity("a_iso", "1", "Life modification factor aISO; 1 where unknown", 0.1, 50.0),
     )
     outputs = (
-        result("basic_rating_life", "Mr", "L10, million revolutions"),
         result("basic_rating_time", "h", "L10 at the given speed"),
-        result("modified_rating_life", "Mr", "Lnm, million revolutions"),
+        result("basic_rating_life", "Mr", "L10, million revolutions"),
         result("modified_rating_time", "h", "Lnm at the given speed"),
+        result("modified_rating_life", "Mr", "Lnm, million revolutions"),
     )
     relations = (
         Relation(
@@ -57,10 +57,10 @@ class BearingLife(Mechanism):
         basic = (columns["dynamic_load_rating"] / columns["equivalent_load"]) ** exponent
         modified = np.interp(columns["reliability"], RELIABILITY, A1) * columns["a_iso"] * basic
         return {
-            "basic_rating_life": basic,
             "basic_rating_time": _life_in_hours(basic, columns["rotational_speed"]),
-            "modified_rating_life": modified,
+            "basic_rating_life": basic,
             "modified_rating_time": _life_in_hours(modified, columns["rotational_speed"]),
+            "modified_rating_life": modified,
         }
 
 

@@ -22,9 +22,9 @@ class MotorEfficiency(Mechanism):
         quantity("rotational_speed", "rpm", "Of the shaft", 0.0, 1e5),
     )
     outputs = (
+        result("efficiency", "1", "Output over input"),
         result("input_power", "kW", "Electrical power taken"),
         result("output_power", "kW", "Mechanical power given"),
-        result("efficiency", "1", "Output over input"),
     )
     relations = (
         Relation(
@@ -38,9 +38,9 @@ class MotorEfficiency(Mechanism):
         """Compute input and output power in kW, and their ratio, the efficiency."""
         input_power, output_power = _input_power(columns), _output_power(columns)
         return {
+            "efficiency": output_power / input_power,
             "input_power": input_power,
             "output_power": output_power,
-            "efficiency": output_power / input_power,
         }
 
 

@@ -17,10 +17,10 @@ class OverallEquipmentEffectiveness(Mechanism):
         quantity("good_quantity", "pcs", "Items good at the first time, GQ", 0.0, 1e10),
     )
     outputs = (
+        result("oee", "1", "Availability · effectiveness · quality ratio"),
         result("availability", "1", "APT / PBT"),
         result("effectiveness", "1", "PRI · PQ / APT, called performance as well"),
         result("quality_ratio", "1", "GQ / PQ"),
-        result("oee", "1", "The product of the three"),
     )
     relations = (
         Relation(
@@ -42,8 +42,8 @@ class OverallEquipmentEffectiveness(Mechanism):
         effectiveness = columns["planned_run_time"] * produced / time
         quality = columns["good_quantity"] / produced
         return {
+            "oee": availability * effectiveness * quality,
             "availability": availability,
             "effectiveness": effectiveness,
             "quality_ratio": quality,
-            "oee": availability * effectiveness * quality,
         }

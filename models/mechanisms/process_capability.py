@@ -38,15 +38,15 @@ class ProcessCapability(Mechanism):
         quantity("confidence", "%", "Of the two-sided interval, usually 95", 50.0, 99.9),
     )
     outputs = (
-        result("mean", None, "Of all measurements"),
-        result("deviation_within", None, "Standard deviation within subgroups, pooled"),
-        result("deviation_total", None, "Standard deviation of all measurements"),
-        result("cp", "1", "Tolerance over six deviations within"),
         result("cpk", "1", "The nearer limit over three deviations within"),
         result("cpk_lower", "1", "Lower end of the confidence interval of Cpk"),
         result("cpk_upper", "1", "Upper end of the confidence interval of Cpk"),
-        result("pp", "1", "Tolerance over six deviations in total"),
+        result("cp", "1", "Tolerance over six deviations within"),
         result("ppk", "1", "The nearer limit over three deviations in total"),
+        result("pp", "1", "Tolerance over six deviations in total"),
+        result("mean", None, "Of all measurements"),
+        result("deviation_within", None, "Standard deviation within subgroups, pooled"),
+        result("deviation_total", None, "Standard deviation of all measurements"),
     )
     relations = (
         Relation(
@@ -76,15 +76,15 @@ class ProcessCapability(Mechanism):
         cpk = nearest_limit_distance / (3 * within)
         margin = cpk_margin(cpk, values.shape[1], degrees_of_freedom, columns["confidence"])
         return {
-            "mean": mean,
-            "deviation_within": within,
-            "deviation_total": overall,
-            "cp": (upper - lower) / (6 * within),
             "cpk": cpk,
             "cpk_lower": cpk - margin,
             "cpk_upper": cpk + margin,
-            "pp": (upper - lower) / (6 * overall),
+            "cp": (upper - lower) / (6 * within),
             "ppk": nearest_limit_distance / (3 * overall),
+            "pp": (upper - lower) / (6 * overall),
+            "mean": mean,
+            "deviation_within": within,
+            "deviation_total": overall,
         }
 
 

@@ -63,8 +63,8 @@ class PumpEfficiency(Mechanism):
         SHAFT_POWER,
     )
     outputs = (
-        result("hydraulic_power", "kW", "Power that the liquid takes up"),
         result("efficiency", "1", "Hydraulic power over shaft power"),
+        result("hydraulic_power", "kW", "Power that the liquid takes up"),
     )
     relations = (
         Relation(
@@ -77,7 +77,7 @@ class PumpEfficiency(Mechanism):
     def compute(self, columns: Columns) -> Columns:
         """Compute the hydraulic power in kW, and its share of the shaft power."""
         hydraulic = _hydraulic_power(columns)
-        return {"hydraulic_power": hydraulic, "efficiency": hydraulic / columns["shaft_power"]}
+        return {"efficiency": hydraulic / columns["shaft_power"], "hydraulic_power": hydraulic}
 
 
 def _speed_ratio(columns: Columns) -> Floats:
