@@ -82,7 +82,7 @@ async def run(options: argparse.Namespace) -> str:
         service = Service(session, options.url, options.model)
         requests = _requests(options.held_out)
         rows = {
-            "AI4I in words": milling_rows(options.data, options.rows),
+            "AI4I in words": milling_rows(options.data, options.rows, balanced=options.balanced),
             "C-MAPSS in words": engine_rows(options.data, options.engines),
         }
         groups = {
@@ -174,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=_data_folder(), help="data sets")
     parser.add_argument("--sample", type=int, help="at most so many requests of each group")
     parser.add_argument("--rows", type=int, default=100, help="rows of AI4I, 0 for none")
+    parser.add_argument("--balanced", action="store_true", help="half of the rows are failures")
     parser.add_argument("--engines", type=int, default=40, help="engines of C-MAPSS, 0 for none")
     parser.add_argument("--held-out", choices=[*Part, _ALL], help="the held-out requests")
     parser.add_argument("--alone", action="store_true", help="ask the language model alone too")

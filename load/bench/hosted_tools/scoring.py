@@ -3,7 +3,8 @@
 A specialist is right if the answer has decisions of the expected tasks and of no other, or none
 where none is expected. Inputs are right if they are the marked ones and no others, to one part in
 10,000. A final answer is right if specialist and inputs are, if the decision's main figure and
-probability are those of the specialist asked directly, and if the text has one of them, rounded.
+probability are those of the specialist asked directly, and if the text has one of them, rounded; a
+ratio also as percent.
 A question for missing inputs is right if it names a column and no specialist was called.
 """
 
@@ -18,6 +19,7 @@ from load.bench.hosted_tools.requests import BenchRequest, Expected, Value
 _TOLERANCE = 1e-4
 _Z = 1.96
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+_PERCENT = re.compile(rf"({_NUMBER.pattern})\s*[%％]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,15 @@ def _is_right(
             return [int(one) for one in value] == flagged
         if not _is_same(float(truth), value):  # type: ignore[arg-type]
             return False
+        if figure.get("unit") == "1" and _has_one([value * 100], _PERCENT.findall(text)):
+            return True
         figures.append(value)
-    return _has_one(figures, text)
+    return _has_one(figures, _NUMBER.findall(text))
 
 
-def _has_one(figures: Sequence[float], text: str) -> bool:
-    """Return whether a text has one of the figures, to three significant digits."""
-    stated = [float(match.replace(",", "")) for match in _NUMBER.findall(text)]
+def _has_one(figures: Sequence[float], numbers: Sequence[str]) -> bool:
+    """Return whether one of the figures is among numbers, to three significant digits."""
+    stated = [float(number.replace(",", "")) for number in numbers]
     return any(
         math.isclose(figure, one, rel_tol=6e-3, abs_tol=0.06)
         for figure in figures

@@ -136,3 +136,19 @@ def test_answer_of_the_model_alone_agrees_or_not(
     text: str, direct: dict[str, Any], expected: bool
 ) -> None:
     assert agrees(text, direct) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "is_right"),
+    [
+        ("OEE is 82.9%.", "1", True),
+        ("OEE is 0.829.", "1", True),
+        ("The life is 82.9%.", "h", False),
+        ("82.9 pieces", "1", False),
+    ],
+)
+def test_ratio_is_right_as_percent_too(text: str, unit: str, is_right: bool) -> None:
+    ratio = BenchRequest("oee", Expected.DECISION, "?", {})
+    figures = [{"name": "oee", "value": 0.8294, "unit": unit}]
+    given = answer(text, task="oee", inputs={}, figures=figures, probability=None)
+    assert score(ratio, given, {"oee": 0.8294}).final is is_right
