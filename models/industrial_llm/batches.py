@@ -12,7 +12,7 @@ from typing import Protocol
 
 from models.industrial_llm.chat import Message, training_messages
 from models.industrial_llm.data import TASKS
-from models.industrial_llm.examples import DatasetSplit, Example
+from models.industrial_llm.examples import DatasetSplit, Example, Schema
 from models.industrial_llm.recipes import Recipe
 
 # Examples are sorted by length within windows of so many batches. In wider windows long examples
@@ -26,6 +26,16 @@ class TrainingDialogue(Protocol):
     @property
     def messages(self) -> Sequence[Message]:
         """The chat messages, the answer last."""
+        ...
+
+    @property
+    def tools(self) -> Sequence[Schema]:
+        """OpenAI's functions that the dialogue offers; mostly none."""
+        ...
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the answer is only the beginning of one, whose end is not trained."""
         ...
 
     @property
@@ -45,6 +55,8 @@ class ScheduledExample:
 
     example: Example
     epoch: int
+    tools: tuple[Schema, ...] = ()
+    is_unfinished: bool = False
 
     @property
     def messages(self) -> Sequence[Message]:

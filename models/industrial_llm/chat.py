@@ -28,7 +28,7 @@ def evaluation_messages(
     shot_messages = [
         message
         for shot in shots
-        for message in (user_message(shot.text), _assistant_message(shot.answer))
+        for message in (user_message(shot.text), assistant_message(shot.answer))
     ]
     return [*_system_messages(instruction), *shot_messages, user_message(example.text)]
 
@@ -45,7 +45,7 @@ def training_messages(task: Task, example: Example, epoch: int) -> list[Message]
     hash_value, turn_choice = divmod(hash_value, _USER_TURN_PERIOD)
     wordings = task.instructions[language]
     wording = wordings[hash_value % len(wordings)]
-    answer = _assistant_message(example.answer)
+    answer = assistant_message(example.answer)
     if wording and turn_choice == 0:
         return [user_message(f"{wording}\n{example.text}"), answer]
     return [*_system_messages(wording), user_message(example.text), answer]
@@ -61,6 +61,6 @@ def user_message(text: str) -> Message:
     return {"role": "user", "content": text}
 
 
-def _assistant_message(text: str) -> Message:
+def assistant_message(text: str) -> Message:
     """Return an assistant message."""
     return {"role": "assistant", "content": text}

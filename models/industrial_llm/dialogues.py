@@ -16,6 +16,7 @@ import numpy as np
 
 from models.adaptation import TrainingFileInvalid, parse_examples
 from models.industrial_llm.chat import Message
+from models.industrial_llm.examples import Schema
 from models.sentences import Sentence, listing, sentence
 
 MIN_DIALOGUES, MAX_DIALOGUES = 10, 20_000
@@ -59,6 +60,8 @@ class Dialogue:
 
     line: int
     turns: tuple[tuple[str, str], ...]
+    tools: tuple[Schema, ...] = ()
+    is_unfinished: bool = False
 
     @property
     def messages(self) -> Sequence[Message]:

@@ -7,13 +7,15 @@ differ.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from transformers import AutoTokenizer
 
+from models.industrial_llm.batches import TrainingDialogue
 from models.industrial_llm.chat import Message
+from models.industrial_llm.examples import Schema
 
 
 class ChatTemplateError(ValueError):
@@ -33,6 +35,10 @@ class EncodedDialogue:
     def __len__(self) -> int:
         """Return the number of tokens of prompt and answer."""
         return len(self.prompt) + len(self.answer)
+
+    def after(self, length: int) -> Self:
+        """Return the dialogue without so many first tokens of the prompt."""
+        return replace(self, prompt=self.prompt[length:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +65,36 @@ class DialogueEncoder:
             template_options,
         )
 
-    def encode(self, messages: Sequence[Message]) -> EncodedDialogue:
+    def encode(self, dialogue: TrainingDialogue) -> EncodedDialogue:
         """Tokenize a dialogue that ends with an answer. Raises ChatTemplateError."""
-        full_text = self._render_template(messages, add_generation_prompt=False)
-        prompt = self._render_template(messages[:-1], add_generation_prompt=True)
+        messages, tools = dialogue.messages, dialogue.tools
+        full_text = self._render_template(messages, tools, add_generation_prompt=False)
+        prompt = self.render_prompt(messages[:-1], tools)
         if not full_text.startswith(prompt):
             raise ChatTemplateError("The template writes an answer otherwise than it asks for one.")
+        answer = self._cut_at_end_token(self._tokenize(full_text[len(prompt) :]))
         return EncodedDialogue(
-            self._tokenize(prompt),
-            self._cut_after_end_token(self._tokenize(full_text[len(prompt) :])),
+            self._tokenize(prompt), answer[:-1] if dialogue.is_unfinished else answer
         )
 
-    def _cut_after_end_token(self, answer: tuple[int, ...]) -> tuple[int, ...]:
+    def render_prompt(self, messages: Sequence[Message], tools: Sequence[Schema] = ()) -> str:
+        """Return the text after which the model writes its answer."""
+        return self._render_template(messages, tools, add_generation_prompt=True)
+
+    def _cut_at_end_token(self, answer: tuple[int, ...]) -> tuple[int, ...]:
         """Drop the tokens after the first end token, where an engine stops generating."""
         for index, token in enumerate(answer):
             if token in self.end_tokens:
                 return answer[: index + 1]
         raise ChatTemplateError("The template ends an answer with no token that ends a turn.")
 
-    def _render_template(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+    def _render_template(
+        self, messages: Sequence[Message], tools: Sequence[Schema], *, add_generation_prompt: bool
+    ) -> str:
         """Render messages by the chat template; `add_generation_prompt` opens the answer."""
         text: str = self.tokenizer.apply_chat_template(
             list(messages),
+            tools=list(tools) or None,
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
             **self.template_options,

@@ -9,23 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 from peft import PeftModel, set_peft_model_state_dict
 from torch import Tensor
-from torch.nn.functional import cross_entropy, linear
+from torch.nn.functional import cross_entropy
 
 from models.industrial_llm import lora
+from models.industrial_llm.answer_states import IGNORED_TOKEN, AnswerReader, SharedPrefix
 from models.industrial_llm.averaging import WeightAverage
 from models.industrial_llm.batches import Batch, TrainingDialogue
 from models.industrial_llm.candidates import SampledSoftmax
 from models.industrial_llm.checkpoints import Checkpoint, CheckpointStore
 from models.industrial_llm.encoding import ChatTemplateError, DialogueEncoder, EncodedDialogue
 from models.industrial_llm.recipes import Recipe
-
-_IGNORED_TOKEN = -100
-"""Target id of a position outside the answer (ignore_index of PyTorch's cross_entropy)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +140,7 @@ class Trainer:
         """Return the mean loss of the dialogues' answer tokens in nats, without training."""
         self.model.eval()
         with torch.inference_mode():
-            parts = [
-                self._summed_loss(micro_batch) for micro_batch in self._micro_batches(dialogues)
-            ]
+            parts = [self._summed_loss(*one) for one in self._micro_batches(dialogues, shares=True)]
         self.model.train()
         return sum(float(loss) for loss, _ in parts) / sum(count for _, count in parts)
 
@@ -158,19 +153,20 @@ class Trainer:
         self.model.eval()
         with torch.inference_mode():
             matches = sum(
-                self._count_exact_in_batch(micro_batch)
-                for micro_batch in self._micro_batches(dialogues)
+                self._count_exact_in_batch(*one)
+                for one in self._micro_batches(dialogues, shares=True)
             )
         self.model.train()
         return matches
 
-    def _count_exact_in_batch(self, dialogues: Sequence[TrainingDialogue]) -> int:
+    def _count_exact_in_batch(
+        self, encoded: Sequence[EncodedDialogue], prefix: SharedPrefix
+    ) -> int:
         """Count the exactly reproduced answers of one micro-batch."""
-        input_ids, target_ids = self._to_tensors([self._encode(dialogue) for dialogue in dialogues])
-        is_target, logits = self._answer_logits(input_ids, target_ids)
-        predicted_ids = torch.full_like(target_ids, _IGNORED_TOKEN)
-        predicted_ids[is_target] = logits.argmax(dim=-1)
-        return int((predicted_ids == target_ids).all(dim=1).sum())
+        states = self._reader.read(encoded, prefix)
+        predicted_ids = torch.full_like(states.target_ids, IGNORED_TOKEN)
+        predicted_ids[states.is_target] = self._reader.logits(states.hidden).argmax(dim=-1)
+        return int((predicted_ids == states.target_ids).all(dim=1).sum())
 
     def _answer_softmax(self, batches: Sequence[Batch]) -> SampledSoftmax:
         """Return the sampled softmax loss over the tokens that occur in the batches' answers."""
@@ -184,63 +180,37 @@ class Trainer:
         """Update the weights on one batch, with gradient accumulation, and return its mean loss."""
         self.model.train()
         optimizer.zero_grad(set_to_none=True)
-        encoded = [
-            list(map(self._encode, micro_batch)) for micro_batch in self._micro_batches(batch)
-        ]
-        token_count = sum(len(item.answer) for micro_batch in encoded for item in micro_batch)
+        micro_batches = list(self._micro_batches(batch, shares=self.recipe.shares_prefix))
+        token_count = sum(len(one.answer) for encoded, _ in micro_batches for one in encoded)
         total = 0.0
-        for micro_batch in encoded:
-            input_ids, target_ids = self._to_tensors(micro_batch)
-            is_target, hidden = self._answer_hidden_states(input_ids, target_ids)
-            loss = softmax.loss(hidden, self._output_weights(), target_ids[is_target])
+        for encoded, prefix in micro_batches:
+            states = self._reader.read(encoded, prefix)
+            loss = softmax.loss(
+                states.hidden, self._reader.output_weights, states.target_ids[states.is_target]
+            )
             torch.autograd.backward(loss / token_count)
             total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(self._trainable_weights(), self.recipe.clip)
         optimizer.step()
         return total / token_count
 
-    def _summed_loss(self, dialogues: Sequence[TrainingDialogue]) -> tuple[Tensor, int]:
+    def _summed_loss(
+        self, encoded: Sequence[EncodedDialogue], prefix: SharedPrefix
+    ) -> tuple[Tensor, int]:
         """Return the summed loss of the answer tokens in nats, and their number."""
-        input_ids, target_ids = self._to_tensors([self._encode(dialogue) for dialogue in dialogues])
-        is_target, logits = self._answer_logits(input_ids, target_ids)
-        loss = cross_entropy(logits.float(), target_ids[is_target], reduction="sum")
-        return loss, int(is_target.sum())
+        states = self._reader.read(encoded, prefix)
+        target_ids = states.target_ids[states.is_target]
+        logits = self._reader.logits(states.hidden).float()
+        return cross_entropy(logits, target_ids, reduction="sum"), len(target_ids)
 
-    def _answer_logits(self, input_ids: Tensor, target_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mask of answer positions and their logits.
-
-        Shapes: [texts, length] and [positions, vocabulary].
-        """
-        is_target, hidden = self._answer_hidden_states(input_ids, target_ids)
-        return is_target, linear(hidden, self._output_weights())
-
-    def _answer_hidden_states(self, input_ids: Tensor, target_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mask of answer positions and their hidden states.
-
-        Shapes: [texts, length] and [positions, width]. Texts are padded on the right. A causal
-        model does not attend to later tokens, so no attention mask is needed.
-        """
-        causal: Any = self.model.get_base_model()
-        # Autocast to bfloat16 saves a tenth of a step's time; the adapter stays in float32.
-        with torch.autocast(self.device, torch.bfloat16):
-            hidden = causal.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
-        is_target = target_ids != _IGNORED_TOKEN
-        return is_target, hidden[is_target]
-
-    def _output_weights(self) -> Tensor:
-        """Return the weights of the output layer, [vocabulary, width]."""
-        causal: Any = self.model.get_base_model()
-        weights: Tensor = causal.get_output_embeddings().weight
-        return weights
-
-    def _to_tensors(self, encoded: Sequence[EncodedDialogue]) -> tuple[Tensor, Tensor]:
-        """Return padded input and target token ids on the training device."""
-        input_ids, target_ids = _pad_batch(encoded)
-        return input_ids.to(self.device), target_ids.to(self.device)
+    @property
+    def _reader(self) -> AnswerReader:
+        """Return the model with its device, as the reader of answers."""
+        return AnswerReader(self.model, self.device)
 
     def _encode(self, dialogue: TrainingDialogue) -> EncodedDialogue:
         """Tokenize a dialogue. Raises ChatTemplateError if it exceeds the recipe's token limit."""
-        encoded = self.encoder.encode(dialogue.messages)
+        encoded = self.encoder.encode(dialogue)
         if len(encoded) > self.recipe.limit:
             raise ChatTemplateError(
                 f"{dialogue.label} has {len(encoded)} tokens, more than {self.recipe.limit}."
@@ -248,24 +218,16 @@ class Trainer:
         return encoded
 
     def _micro_batches(
-        self, dialogues: Sequence[TrainingDialogue]
-    ) -> Iterator[Sequence[TrainingDialogue]]:
-        """Split dialogues into micro-batches that fit into memory."""
-        micro_batch: list[TrainingDialogue] = []
-        longest = 0
-        for dialogue in dialogues:
-            length = max(longest, self.token_count(dialogue))
-            is_full = (
-                len(micro_batch) == self.recipe.together
-                or length * (len(micro_batch) + 1) > self.recipe.micro_tokens
-            )
-            if micro_batch and is_full:
-                yield micro_batch
-                micro_batch, length = [], self.token_count(dialogue)
-            micro_batch.append(dialogue)
-            longest = length
-        if micro_batch:
-            yield micro_batch
+        self, dialogues: Sequence[TrainingDialogue], *, shares: bool
+    ) -> Iterator[tuple[Sequence[EncodedDialogue], SharedPrefix]]:
+        """Tokenize dialogues and split them into micro-batches that fit into memory.
+
+        With `shares`, what all of them begin with is computed once.
+        """
+        encoded = list(map(self._encode, dialogues))
+        prefix = self._reader.shared_prefix(encoded) if shares else SharedPrefix()
+        for micro_batch in split_to_fit(encoded, self.recipe, prefix.length):
+            yield micro_batch, prefix
 
     def _resume(
         self, checkpoints: CheckpointStore, optimizer: torch.optim.Optimizer, average: WeightAverage
@@ -314,17 +276,22 @@ def _is_validation_due(completed_steps: int, intervals: TrainingIntervals) -> bo
     )
 
 
-def _pad_batch(encoded: Sequence[EncodedDialogue]) -> tuple[Tensor, Tensor]:
-    """Return input and target token ids, [texts, length] each, padded on the right.
-
-    Targets are shifted by one token; positions outside the answer are `_IGNORED_TOKEN`.
-    """
-    length = max(map(len, encoded)) - 1
-    input_ids = torch.zeros(len(encoded), length, dtype=torch.long)
-    target_ids = torch.full((len(encoded), length), _IGNORED_TOKEN, dtype=torch.long)
-    for row, dialogue in enumerate(encoded):
-        token_ids = torch.tensor(dialogue.prompt + dialogue.answer)
-        input_ids[row, : len(token_ids) - 1] = token_ids[:-1]
-        start = len(dialogue.prompt) - 1
-        target_ids[row, start : len(token_ids) - 1] = token_ids[len(dialogue.prompt) :]
-    return input_ids, target_ids
+def split_to_fit(
+    encoded: Sequence[EncodedDialogue], recipe: Recipe, shared: int
+) -> Iterator[Sequence[EncodedDialogue]]:
+    """Split dialogues into micro-batches of the recipe's size, without `shared` first tokens."""
+    micro_batch: list[EncodedDialogue] = []
+    longest = 0
+    for one in encoded:
+        length = max(longest, len(one) - shared)
+        is_full = (
+            len(micro_batch) == recipe.together
+            or length * (len(micro_batch) + 1) > recipe.micro_tokens
+        )
+        if micro_batch and is_full:
+            yield micro_batch
+            micro_batch, length = [], len(one) - shared
+        micro_batch.append(one)
+        longest = length
+    if micro_batch:
+        yield micro_batch

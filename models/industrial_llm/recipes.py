@@ -33,6 +33,8 @@ class Recipe:
     random; all of the others. micro_tokens: maximum tokens of a micro-batch with its padding.
     target_passes: examples of a customer's file over all epochs, for files that are small enough.
     recompute: gradient checkpointing. attention: implementation name in transformers.
+    shares_prefix: whether what all dialogues of a batch begin with is computed once, without
+    gradients; not with `recompute`.
     """
 
     base: str
@@ -52,6 +54,7 @@ class Recipe:
     micro_tokens: int = 1 << 20
     target_passes: int = 1_600
     recompute: bool = False
+    shares_prefix: bool = False
     attention: str = "sdpa"
     template: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 

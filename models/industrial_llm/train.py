@@ -5,15 +5,16 @@ command.
 """
 
 import argparse
+import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from models.industrial_llm import lora
-from models.industrial_llm.batches import build_batches, fingerprint, sample_validation
+from models.industrial_llm.batches import Batch, build_batches, fingerprint, sample_validation
 from models.industrial_llm.checkpoints import CheckpointMismatch, CheckpointStore
 from models.industrial_llm.data import TASKS, Selection, SelectionInvalid, load
 from models.industrial_llm.encoding import ChatTemplateError, DialogueEncoder
@@ -32,6 +33,13 @@ REPORTED_ERRORS = (
     lora.AdapterMismatch,
 )  # fmt: skip
 
+BatchBuilder = Callable[[Trainer], Sequence[Batch]]
+
+
+def _no_more(_trainer: Trainer) -> Sequence[Batch]:
+    """Return no batches beside those of the corpus."""
+    return ()
+
 
 def train(
     base: Path,
@@ -41,10 +49,12 @@ def train(
     intervals: TrainingIntervals,
     start_adapter: Path | None = None,
     mixing: float = 1.0,
+    build_more: BatchBuilder = _no_more,
 ) -> Trainer:
     """Train an adapter and return its trainer.
 
     `mixing`, above 0 and up to 1, is the share of the change from `start_adapter` that is kept.
+    `build_more` returns batches beside those of the corpus, by the model as it starts.
     Raises ChatTemplateError, CheckpointMismatch and AdapterMismatch.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -53,7 +63,8 @@ def train(
     if start_adapter is not None:
         lora.load_adapter_weights(trainer.model, start_adapter)
     start = lora.copy_adapter_weights(trainer.model)
-    batches = build_batches(corpus, recipe, trainer.token_count)
+    batches = build_batches(corpus, recipe, trainer.token_count) + list(build_more(trainer))
+    random.Random(recipe.seed).shuffle(batches)  # noqa: S311
     checkpoints = CheckpointStore(
         checkpoint_dir, fingerprint(batches, recipe, f"{base.name} {start_adapter}")
     )

@@ -1,9 +1,9 @@
-"""Tests of the examples for the second training of the industry adapter."""
+"""Tests of the examples for the further training of the industry adapter."""
 
 import json
 
 from models.industrial_llm.examples import DatasetSplit, Example
-from models.industrial_llm.refine import balanced
+from models.industrial_llm.refine import select
 from models.industrial_llm.tasks.tool_choice import render_tool_call
 
 
@@ -22,18 +22,16 @@ SPLIT = DatasetSplit(
 )
 
 
-class TestBalanced:
-    def test_half_of_the_requests_have_no_tool(self) -> None:
-        tools = [json.loads(one.answer)["tool"] for one in balanced(SPLIT).train]
-        assert (tools.count(None), tools.count("pump")) == (330, 330)
-
-    def test_requests_with_arguments_are_among_them(self) -> None:
-        answers = [json.loads(one.answer) for one in balanced(SPLIT).train]
-        assert sum(bool(one["arguments"]) for one in answers) == 80
+class TestSelect:
+    def test_so_many_requests_of_each_kind_are_selected(self) -> None:
+        answers = [json.loads(one.answer) for one in select(SPLIT).train]
+        tools = [answer["tool"] for answer in answers]
+        assert (tools.count(None), tools.count("pump")) == (112, 176)
+        assert sum(bool(answer["arguments"]) for answer in answers) == 120
 
     def test_selection_is_independent_of_the_order(self) -> None:
         reversed_split = DatasetSplit(SPLIT.train[::-1])
-        assert set(balanced(reversed_split).train) == set(balanced(SPLIT).train)
+        assert set(select(reversed_split).train) == set(select(SPLIT).train)
 
     def test_other_parts_are_unchanged(self) -> None:
-        assert balanced(SPLIT).validation == SPLIT.validation
+        assert select(SPLIT).validation == SPLIT.validation

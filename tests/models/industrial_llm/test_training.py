@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -21,8 +20,6 @@ from models.industrial_llm.batches import (
     fingerprint,
     sample_validation,
 )
-from models.industrial_llm.chat import training_messages
-from models.industrial_llm.data import TASKS
 from models.industrial_llm.recipes import RANK, RECIPES
 from models.industrial_llm.tasks.tool_choice import SOURCE
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
@@ -180,7 +177,7 @@ class TestDialogueEncoding:
     def test_trained_tokens_are_answer_and_turn_end(self, folder: Path) -> None:
         encoder = encoding.DialogueEncoder.load(folder, {})
         example = corpus()["failure_mode"].train[0]
-        encoded = encoder.encode(training_messages(TASKS["failure_mode"], example, 0))
+        encoded = encoder.encode(ScheduledExample(example, 0))
         assert encoder.tokenizer.convert_ids_to_tokens(encoded.answer) == [" Leaking", "\n\n"]
         assert encoded.answer[-1] in encoder.end_tokens
         assert encoder.tokenizer.decode(encoded.prompt).startswith("<bos>")
@@ -203,9 +200,7 @@ class TestDialogueEncoding:
         encoder = encoding.DialogueEncoder.load(folder, {})
         encoder.tokenizer.chat_template = template
         with pytest.raises(encoding.ChatTemplateError, match=why):
-            encoder.encode(
-                training_messages(TASKS["failure_mode"], corpus()["failure_mode"].train[0], 0)
-            )
+            encoder.encode(ScheduledExample(corpus()["failure_mode"].train[0], 0))
 
     def test_base_without_turn_end_tokens_is_rejected(self, tmp_path: Path) -> None:
         with pytest.raises(encoding.ChatTemplateError, match="which tokens end a turn"):
@@ -251,13 +246,16 @@ class TestTrainingBatches:
 
 
 class TestMicroBatches:
-    def sizes(self, lengths: Sequence[int], together: int, micro_tokens: int) -> list[list[int]]:
-        """The tokens of each micro-batch's dialogues, which are nothing but their lengths."""
+    def sizes(
+        self, lengths: Sequence[int], together: int, micro_tokens: int, shared: int = 0
+    ) -> list[list[int]]:
+        """Return the numbers of tokens of each micro-batch's dialogues."""
         recipe = replace(RECIPE, together=together, micro_tokens=micro_tokens)
-        sized: Any = SimpleNamespace(recipe=recipe, token_count=lambda length: length)
-        dialogues: Any = lengths
-        batches: Any = learning.Trainer._micro_batches(sized, dialogues)
-        return [list(some) for some in batches]
+        dialogues = [encoding.EncodedDialogue((0,) * (length - 1), (1,)) for length in lengths]
+        return [list(map(len, some)) for some in learning.split_to_fit(dialogues, recipe, shared)]
+
+    def test_shared_tokens_do_not_count(self) -> None:
+        assert self.sizes([50, 60, 70], together=9, micro_tokens=60, shared=40) == [[50, 60], [70]]
 
     def test_padding_counts_as_tokens(self) -> None:
         sizes = self.sizes([10, 10, 40, 10, 10, 10], together=9, micro_tokens=80)
