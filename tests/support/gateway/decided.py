@@ -32,7 +32,7 @@ def decided(text: str = "torque 50 Nm") -> Decision:
     """The decision on what the text states; above 60 N·m it is uncertain."""
     tool = SpecialistTool("mill", "Machine failure", _MILL, "2", "machine_failure")
     rows = extract([text], tool.fields).rows
-    return decide(tool, rows, Prediction(ids.new_id(), (_FAILS,)))
+    return decide(tool, rows, Prediction(ids.new_id(), (_FAILS,)), text)
 
 
 async def record(
