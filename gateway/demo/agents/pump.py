@@ -28,7 +28,9 @@ from gateway.plant.readings.values import DAY_US, Series, Times
 
 PUMP = "KSB-01"
 DAYS = 31
-DENIED_DAY, FOUND_DAY, REPAIRED_DAY = 20, 9, 8
+# A work order has a date, which is the day's start in UTC: up to a day before. It must follow the
+# proposal, which is made half a day after the fault was found.
+DENIED_DAY, FOUND_DAY, REPAIRED_DAY = 20, 9, 7
 _ORDER = "WO-0101"
 # Name, unit and concept of each point by the last part of its tag.
 _POINTS = {
