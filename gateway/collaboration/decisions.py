@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway.collaboration.tools import SpecialistTool
 from infra import ids
 from models.arguments import Row
-from models.findings import Finding, Stated, Verdict, read_finding, with_asked
+from models.findings import Finding, Stated, Verdict, find_asked, read_finding, with_asked
 
 RECORD_PREFIX = "drec"
 
@@ -57,7 +57,7 @@ def decide(
 
     The figures that the question asks for come first.
     """
-    signature = tool.signature
+    signature, asked = tool.signature, find_asked(question)
     findings = tuple(
         with_asked(
             read_finding(
@@ -66,7 +66,7 @@ def decide(
                 {name: reading.value for name, reading in row.items()},
                 predicted,
             ),
-            question,
+            asked,
         )
         for row, predicted in zip(inputs, prediction.rows, strict=False)
     )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from models.arguments.quantities import normalize
-from models.findings.finding import Finding, Stated
+from models.findings.finding import Finding
 
 _WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -47,25 +47,30 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = MappingProxyType(
 # A reading after a word (`flow of 70`, `扬程为 26`) or before one (`26 m of head`).
 _NUMBER_AFTER = re.compile(r"\s*(?:of|is|was|now|[:=]|为|是|约)?\s*\d", re.IGNORECASE)
 _NUMBER_BEFORE = re.compile(r"\d\s*[^\s\d,，。;；]{0,6}\s*(?:of|total)?\s*$", re.IGNORECASE)
+_REACH = 20
 # Longer texts are tables and documents.
 _MAX_TEXT = 2_000
 
 
-def with_asked(finding: Finding, question: str) -> Finding:
-    """Return a finding with the figures that the question asks for in front, if it asks for any."""
+def find_asked(question: str) -> frozenset[str]:
+    """Return the names of the outputs that a question names without a number beside the name."""
     text = normalize(question[:_MAX_TEXT])
-    asked = {one.name for one in finding.figures if _asks_for(one, text)}
-    if not asked:
+    return frozenset(name for name, pattern in _PATTERNS.items() if _is_asked(pattern, text))
+
+
+def with_asked(finding: Finding, asked: frozenset[str]) -> Finding:
+    """Return a finding with the figures of these names in front, unchanged if it has none."""
+    found = asked.intersection(one.name for one in finding.figures)
+    if not found:
         return finding
-    figures = sorted(finding.figures, key=lambda one: one.name not in asked)
-    return replace(finding, figures=tuple(figures), asked=frozenset(asked))
+    figures = sorted(finding.figures, key=lambda one: one.name not in found)
+    return replace(finding, figures=tuple(figures), asked=found)
 
 
-def _asks_for(stated: Stated, text: str) -> bool:
-    """Return whether a text names a figure without a number beside the name."""
-    pattern = _PATTERNS.get(stated.name)
-    return pattern is not None and any(
+def _is_asked(pattern: re.Pattern[str], text: str) -> bool:
+    """Return whether a text has words of an output that no number stands beside."""
+    return any(
         not _NUMBER_AFTER.match(text, found.end())
-        and not _NUMBER_BEFORE.search(text[max(0, found.start() - 20) : found.start()])
+        and not _NUMBER_BEFORE.search(text[max(0, found.start() - _REACH) : found.start()])
         for found in pattern.finditer(text)
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.findings import Finding, check_answer, compose, read_finding, with_asked
+from models.findings import Finding, check_answer, compose, find_asked, read_finding, with_asked
 from models.mechanisms import MECHANISMS
 
 EFFECTIVENESS = {
@@ -38,17 +38,17 @@ OEE, AFFINITY = finding_of("oee", EFFECTIVENESS), finding_of("pump_affinity", NE
 def test_named_figures_without_a_reading_are_asked_for(
     finding: Finding, question: str, asked: set[str]
 ) -> None:
-    assert with_asked(finding, question).asked == asked
+    assert with_asked(finding, find_asked(question)).asked == asked
 
 
 def test_figures_that_are_asked_for_come_first() -> None:
-    finding = with_asked(AFFINITY, "要的是新扬程")
+    finding = with_asked(AFFINITY, find_asked("要的是新扬程"))
     assert [one.name for one in finding.figures] == ["new_head", "new_flow", "new_shaft_power"]
     assert compose(finding, "pump", "1", "zh").startswith("新扬程：19.32 m；新流量")
 
 
 def test_finding_without_an_asked_figure_is_unchanged() -> None:
-    assert with_asked(OEE, "How did the shift go?") is OEE
+    assert with_asked(OEE, find_asked("How did the shift go?")) is OEE
 
 
 def test_main_figure_of_a_calculation_is_what_it_is_named_after() -> None:
@@ -71,9 +71,9 @@ def test_main_figure_of_a_calculation_is_what_it_is_named_after() -> None:
 def test_answer_must_state_a_figure_that_is_asked_for(
     question: str, answer: str, problems: tuple[str, ...]
 ) -> None:
-    assert check_answer(answer, [with_asked(OEE, question)], [], [question]) == problems
+    assert check_answer(answer, [with_asked(OEE, find_asked(question))], [], [question]) == problems
 
 
 def test_one_of_several_asked_figures_is_enough() -> None:
-    finding = with_asked(AFFINITY, "新流量和新扬程会怎么变")
+    finding = with_asked(AFFINITY, find_asked("新流量和新扬程会怎么变"))
     assert check_answer("新扬程为19.32 m。", [finding], [], []) == ()
