@@ -140,7 +140,7 @@ class Trainer:
         """Return the mean loss of the dialogues' answer tokens in nats, without training."""
         self.model.eval()
         with torch.inference_mode():
-            parts = [self._summed_loss(*one) for one in self._micro_batches(dialogues, shares=True)]
+            parts = [self._summed_loss(*one) for one in self._micro_batches(dialogues)]
         self.model.train()
         return sum(float(loss) for loss, _ in parts) / sum(count for _, count in parts)
 
@@ -153,8 +153,7 @@ class Trainer:
         self.model.eval()
         with torch.inference_mode():
             matches = sum(
-                self._count_exact_in_batch(*one)
-                for one in self._micro_batches(dialogues, shares=True)
+                self._count_exact_in_batch(*one) for one in self._micro_batches(dialogues)
             )
         self.model.train()
         return matches
@@ -180,7 +179,7 @@ class Trainer:
         """Update the weights on one batch, with gradient accumulation, and return its mean loss."""
         self.model.train()
         optimizer.zero_grad(set_to_none=True)
-        micro_batches = list(self._micro_batches(batch, shares=self.recipe.shares_prefix))
+        micro_batches = list(self._micro_batches(batch))
         token_count = sum(len(one.answer) for encoded, _ in micro_batches for one in encoded)
         total = 0.0
         for encoded, prefix in micro_batches:
@@ -218,14 +217,16 @@ class Trainer:
         return encoded
 
     def _micro_batches(
-        self, dialogues: Sequence[TrainingDialogue], *, shares: bool
+        self, dialogues: Sequence[TrainingDialogue]
     ) -> Iterator[tuple[Sequence[EncodedDialogue], SharedPrefix]]:
         """Tokenize dialogues and split them into micro-batches that fit into memory.
 
-        With `shares`, what all of them begin with is computed once.
+        What all of them begin with is computed once if the recipe says so.
         """
         encoded = list(map(self._encode, dialogues))
-        prefix = self._reader.shared_prefix(encoded) if shares else SharedPrefix()
+        prefix = (
+            self._reader.shared_prefix(encoded) if self.recipe.shares_prefix else SharedPrefix()
+        )
         for micro_batch in split_to_fit(encoded, self.recipe, prefix.length):
             yield micro_batch, prefix
 

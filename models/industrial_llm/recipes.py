@@ -34,7 +34,7 @@ class Recipe:
     target_passes: examples of a customer's file over all epochs, for files that are small enough.
     recompute: gradient checkpointing. attention: implementation name in transformers.
     shares_prefix: whether what all dialogues of a batch begin with is computed once, without
-    gradients; not with `recompute`.
+    gradients; not with `recompute`, nor for models with other layers than attention.
     """
 
     base: str

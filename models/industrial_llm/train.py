@@ -63,8 +63,10 @@ def train(
     if start_adapter is not None:
         lora.load_adapter_weights(trainer.model, start_adapter)
     start = lora.copy_adapter_weights(trainer.model)
-    batches = build_batches(corpus, recipe, trainer.token_count) + list(build_more(trainer))
-    random.Random(recipe.seed).shuffle(batches)  # noqa: S311
+    batches = build_batches(corpus, recipe, trainer.token_count)
+    if more := build_more(trainer):
+        batches += more
+        random.Random(recipe.seed).shuffle(batches)  # noqa: S311
     checkpoints = CheckpointStore(
         checkpoint_dir, fingerprint(batches, recipe, f"{base.name} {start_adapter}")
     )
