@@ -6,6 +6,7 @@ Only words right beside a number count; other numbers are left to the words that
 import re
 from collections.abc import Sequence
 
+from models.arguments.leftovers import OTHER_COUNT
 from models.arguments.quantities import Quantity
 
 _TO = re.compile(
@@ -53,7 +54,9 @@ def find_directed(text: str, quantities: Sequence[Quantity]) -> tuple[list[int],
 
 def _speed_of_frequency(text: str, quantities: Sequence[Quantity], index: int) -> list[int]:
     """Return the speed that stands beside a frequency: 1450 rpm of `from 50 Hz, 1450 rpm`."""
-    if index + 1 == len(quantities) or all(unit != "Hz" for _, unit in quantities[index].units):
+    if index + 1 == len(quantities) or all(
+        unit != OTHER_COUNT for _, unit in quantities[index].units
+    ):
         return []
     following = quantities[index + 1]
     is_joined = _OF_FREQUENCY.fullmatch(text, quantities[index].end, following.start)

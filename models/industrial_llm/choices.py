@@ -9,6 +9,8 @@ from typing import Any
 
 from models.industrial_llm.examples import Schema
 
+# How no text answer begins: small models write calls between these.
+CALL_STARTS = "{`<\n\r\t "
 # The answer if the model chooses no tool, because its constrained output contains no text.
 NO_TOOL_TEXT = "None of the tools matches this request."
 

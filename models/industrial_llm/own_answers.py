@@ -10,12 +10,11 @@ from typing import Any
 import torch
 
 from models.industrial_llm.chat import user_message
+from models.industrial_llm.choices import CALL_STARTS
 from models.industrial_llm.encoding import DialogueEncoder
 
 TOKENS = 8
 _TOGETHER = 24
-# The engine's grammar lets no text begin so, as small models write calls between these.
-_NOT_TEXT = ("{", "`", "<", "\n", "\r", "\t", " ")
 
 
 def begin_answers(
@@ -30,7 +29,7 @@ def begin_answers(
     for start in range(0, len(unique), _TOGETHER):
         part = unique[start : start + _TOGETHER]
         for text, beginning in zip(part, _generate(model, encoder, part, tokens), strict=True):
-            if beginning and not beginning.startswith(_NOT_TEXT):
+            if beginning and beginning[0] not in CALL_STARTS:
                 beginnings[text] = beginning
     return beginnings
 

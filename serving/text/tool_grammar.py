@@ -10,12 +10,13 @@ from typing import Any
 
 import xgrammar
 
+from models.industrial_llm.choices import CALL_STARTS
 from serving.text.tool_requests import ANY_OBJECT
 
 Schema = Mapping[str, Any]
 _DEFINITIONS = ("$defs", "definitions")
-# Text begins with no brace, code fence or tag: small models write calls between them.
-TEXT_GRAMMAR = "root ::= [^{`<\\n\\r\\t ] [^]*"
+# Text begins with no brace, code fence or tag.
+TEXT_GRAMMAR = f"root ::= [^{CALL_STARTS.encode('unicode_escape').decode()}] [^]*"
 
 
 def call_schema(tools: Sequence[tuple[str, Schema | None]]) -> dict[str, Any]:
