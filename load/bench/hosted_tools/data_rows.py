@@ -46,10 +46,10 @@ def milling_rows(folder: Path, count: int, *, balanced: bool = False) -> list[Be
 
 
 def _half_failures(table: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return pairs of rows, each two with and two without a failure in turn."""
+    """Return rows of which half are failures: two with a failure, two without, in turn."""
     failures = [row for row in table if row[_FAILURE] == "1"]
     others = [row for row in table if row[_FAILURE] == "0"][_ROW_STEP - 1 :: _ROW_STEP // 4]
-    # Two of each follow each other, so that both languages ask for both.
+    # The language alternates by row: of two in turn, each language asks for one.
     pairs = zip(failures[::2], failures[1::2], others[::2], others[1::2], strict=False)
     return [row for pair in pairs for row in pair]
 
