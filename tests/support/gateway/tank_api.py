@@ -26,15 +26,18 @@ def today() -> date:
     return (datetime.now(UTC) + timedelta(hours=8)).date()
 
 
-async def tank(gateway: Gateway, days: int) -> str:
-    """Create a tank with points and whole days of readings until yesterday; return its code."""
+async def tank(gateway: Gateway, days: int, silent_days: int = 0) -> str:
+    """Create a tank with points and whole days of readings until yesterday; return its code.
+
+    `silent_days` is how many days before today have no readings.
+    """
     code = f"T-{ids.new_id().hex[-10:]}"
     await post(gateway, "/v1/plant/assets", {"code": code, "name": "Tank"})
     units = {LEVEL: "m3", OUTFLOW: "m3/h", **dict.fromkeys(PUMPS, "")}
     for tag, unit in units.items():
         point = {"tag": f"{code}.{tag}", "name": tag, "unit": unit, "asset": code}
         await post(gateway, "/v1/plant/points", point)
-    found = readings_of(operated(days, first=today() - timedelta(days=days)))
+    found = readings_of(operated(days, first=today() - timedelta(days=days + silent_days)))
     await send(gateway, code, found)
     return code
 
@@ -75,13 +78,14 @@ async def scheduler(gateway: Gateway, code: str, **fields: Any) -> dict[str, Any
 async def tick(gateway: Gateway, agent: str, hours: float = 1) -> None:
     """Run one tick of an agent, which is due later for the runner of the gateway."""
     parts = gateway.parts
+    process_id = parts.heartbeat.process_id  # a process that stood still gets another meanwhile
     async with parts.database.transaction() as session:
         row = await find_agent(session, gateway.account.id, agent)
         row.status, row.due_at = AgentStatus.ACTIVE, parts.clock.now() + timedelta(hours=hours)
-        row.process_id = parts.heartbeat.process_id
+        row.process_id = process_id
     (observed,) = await parts.agent_runner.observed([row])
     assert not observed.is_quiet
-    await parts.agent_runner.run_safely(observed, parts.heartbeat.process_id)
+    await parts.agent_runner.run_safely(observed, process_id)
 
 
 async def learn_all(gateway: Gateway) -> None:

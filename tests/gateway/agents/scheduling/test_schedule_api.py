@@ -110,7 +110,7 @@ async def test_schedule_proposes_set_points_learns_and_is_promoted(gateway: Gate
 async def test_schedule_without_readings_switches_nothing_and_refuses_to_learn(
     gateway: Gateway,
 ) -> None:
-    code = await tank(gateway, 3)
+    code = await tank(gateway, 3, silent_days=1)  # in the first hour of a day, yesterday is recent
     made = await scheduler(gateway, code, autonomy="act")
     agent = made["id"]
     await tick(gateway, agent)
