@@ -8,6 +8,7 @@ from gateway.call.grounding import Citations
 from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
 from gateway.collaboration.helpers import FoundPassage
 from gateway.inference.internal.calls import InternalCallExecutor
+from gateway.inference.internal.linked_calls import LinkedCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Grounder(Protocol):
         body: bytes,
         principal: Principal,
         request: ParsedRequest,
-        caller: InternalCallExecutor,
+        caller: LinkedCalls,
     ) -> tuple[bytes, ParsedRequest]:
         """Insert retrieved passages into a chat; return its new body and the parsed new request."""
         ...

@@ -23,6 +23,7 @@ from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal.calls import InternalCalls
 from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.inference.internal.shadow_calls import ShadowCalls
+from gateway.inference.internal.waived_calls import WaivedCallSender
 from gateway.inference.model_selection import ModelSelector, specialist_for
 from gateway.inference.parsing import Parser
 from gateway.inference.quotations import QuotationSender
@@ -40,6 +41,7 @@ from gateway.registry.decision_records import DecisionSigner
 from gateway.responses.translator import ResponseOpener
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.handbook import HandbookSearcher
+from gateway.retrieval.line_check import LineChecker
 from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.reading import DocumentReader
@@ -51,6 +53,7 @@ from infra.settings import Settings
 from infra.telemetry.metrics import Metrics
 from infra.telemetry.tracer_factory import create_tracer
 from models.catalog import Catalog
+from models.line_reader.model_check.verdict import load_check
 
 
 def build_stages(
@@ -75,7 +78,8 @@ def build_stages(
     searcher = _build_searcher(shared, catalog, clock, embedder, plant)
     parser = Parser(catalog, selector, shared.availability)
     dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
-    grounder = _build_grounder(catalog, shared, parser, searcher, counter)
+    reader = DocumentReader(counter, _build_line_checker(catalog, shared, dispatcher, writer))
+    grounder = _build_grounder(catalog, shared, parser, searcher, counter, reader)
     inputs = _build_asset_inputs(shared, clock, parser, selector)
     stages = Stages(
         authenticator=Authenticator(
@@ -159,16 +163,25 @@ def _build_guards(
     return GuardStage(actions, models, clock)
 
 
+def _build_line_checker(
+    catalog: Catalog, shared: SharedComponents, dispatcher: Dispatcher, writer: UsageWriter
+) -> LineChecker:
+    """Build what asks a model whether lines of documents answer."""
+    waived = WaivedCallSender(DetachedSender(dispatcher), writer, shared.heartbeat)
+    return LineChecker(catalog, waived, load_check(), shared.metrics.line_checks)
+
+
 def _build_grounder(
     catalog: Catalog,
     shared: SharedComponents,
     parser: Parser,
     searcher: VectorStoreSearcher,
     counter: PromptTokenCounter,
+    reader: DocumentReader,
 ) -> Grounder:
     """Build the component that inserts passages of stores and handbook."""
     handbook = HandbookSearcher(catalog, shared.availability)
-    quoter, reader = HandbookQuoter(counter), DocumentReader(counter)
+    quoter = HandbookQuoter(counter)
     return Grounder(parser, searcher, handbook, counter, quoter, reader)
 
 

@@ -17,6 +17,7 @@ from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
 from gateway.collaboration.helpers import FoundPassage
 from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.internal.calls import InternalCallExecutor
+from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.parsing import Parser
 from gateway.inference.retrieval_port import FoundMore
 from gateway.inference.token_count import PromptTokenCounter
@@ -75,7 +76,7 @@ class Grounder:
         body: bytes,
         principal: Principal,
         request: ParsedRequest,
-        caller: InternalCallExecutor,
+        caller: LinkedCalls,
     ) -> tuple[bytes, ParsedRequest]:
         """Insert retrieved passages into a chat; return its new body and the parsed new request.
 
@@ -91,7 +92,7 @@ class Grounder:
         context = conversation_text(bytes(request.request_fields["messages"]))
         quotation = None
         if request.hosted_tools is None:  # specialists may be asked too
-            quotation, sources = await self._quote(call, principal, request, sources)
+            quotation, sources = await self._quote(call, principal, request, sources, caller)
         if quotation is not None:
             citations = await _prepare_citations(retrieval, context, sources, request)
             return body, replace(request, retrieval=None, citations=citations, quotation=quotation)
@@ -112,9 +113,10 @@ class Grounder:
         principal: Principal,
         request: ParsedRequest,
         sources: tuple[RetrievedPassage, ...],
+        linked: LinkedCalls,
     ) -> tuple[Quotation | None, tuple[RetrievedPassage, ...]]:
         """Return the answer in place of the model, None if it must answer, and the passages."""
-        read = await self._reader.quote(call, principal, request, sources)
+        read = await self._reader.quote(call, principal, request, sources, linked)
         if read is not None or request.retrieval is None:
             return (None, sources) if read is None else (read.quotation, read.sources)
         sources = sources[: request.retrieval.max_results]

@@ -1,10 +1,12 @@
 """Answer a question about the account's documents by the line that answers it, without the model.
 
-    search more passages -> read their lines -> quote one, or state that none answers
+    search more passages -> read their lines -> ask the model if in doubt -> quote one, or state
+    that none answers
 
 A small model finds the line worse than the trained reader (models/line_reader), and states figures
-of other items (docs/decisions/0066, 0106). Only first questions in plain text are read; tasks such
-as a summary go to the model, and so does everything while many questions wait for the reader.
+of other items (docs/decisions/0066, 0106). It is asked whether the line answers (line_check.py).
+Only first questions in plain text are read; tasks such as a summary go to the model, and so does
+everything while many questions wait for the reader.
 
 An assistant searches the handbook too. If no line of the documents answers but one of the handbook
 does, its passage is quoted, but not for a figure, code, person or date: these are of the plant.
@@ -19,7 +21,9 @@ import structlog
 
 from gateway.call.grounding import Quotation
 from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
+from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.token_count import PromptTokenCounter
+from gateway.retrieval.line_check import AskingCall, JudgedLine, LineChecker
 from gateway.retrieval.quoting import MAX_QUESTION_LENGTH, build_quotation, count_prompt
 from gateway.wire.file_search.citations import PassageSource, RetrievedPassage
 from gateway.wire.file_search.grounding import answer_format, is_first_question
@@ -44,11 +48,14 @@ class FoundLine:
     """What is quoted and the index of its passage; without a quotation, no line answers.
 
     `asks_for_fact` is whether the question asks for what only the plant's documents can tell.
+    `best` is the likeliest line, `best_quoted` what would be quoted of it; None without a line.
     """
 
     passage: int = 0
     quoted: str = ""
     asks_for_fact: bool = False
+    best: JudgedLine | None = None
+    best_quoted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +72,9 @@ class DocumentReader:
     The reader is loaded at the first question. Where its package is not installed, models answer.
     """
 
-    def __init__(self, counter: PromptTokenCounter) -> None:
+    def __init__(self, counter: PromptTokenCounter, checker: LineChecker) -> None:
         self._counter = counter
+        self._checker = checker
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="line-reader")
         self._waiting = 0
         self._loading: asyncio.Future[LineReader | None] | None = None
@@ -86,10 +94,12 @@ class DocumentReader:
         principal: Principal,
         request: ParsedRequest,
         sources: Sequence[RetrievedPassage],
+        linked: LinkedCalls,
     ) -> ReadAnswer | None:
         """Return the line that answers `request`, or the statement that none does.
 
-        Returns None if the model must answer, or if the tokens cannot be counted exactly.
+        `linked` takes the calls that check a line. Returns None if the model must answer, or if the
+        tokens cannot be counted exactly.
         """
         retrieval = request.retrieval
         if retrieval is None or not sources or not _may_read(request, retrieval):
@@ -103,6 +113,7 @@ class DocumentReader:
         read = await self._read(account, retrieval.query, documents)
         if read is None:
             return None
+        read = await self._checked(AskingCall(principal, request, linked), read)
         handbook = () if read.quoted else await self._answering(account, request, read, handbook)
         if not handbook:
             answer, listed = _answer(retrieval.query, read, documents, retrieval.max_results)
@@ -130,6 +141,13 @@ class DocumentReader:
             )
         finally:
             self._waiting -= 1
+
+    async def _checked(self, asking: AskingCall, read: FoundLine) -> FoundLine:
+        """Return what is quoted after the model was asked, if the reader is in doubt."""
+        answers = None if read.best is None else await self._checker.answers(asking, read.best)
+        if answers is None:
+            return read
+        return replace(read, quoted=read.best_quoted if answers else "")
 
     async def _answering(
         self,
@@ -183,12 +201,16 @@ def _may_read(request: ParsedRequest, retrieval: RetrievalRequest) -> bool:
 def _read(
     reader: LineReader, account: str, question: str, sources: Sequence[RetrievedPassage]
 ) -> FoundLine:
-    """Return the line that answers, with the index of its passage."""
+    """Return the likeliest line with the index of its passage, quoted if it answers."""
     found = list(_lines(sources).values())[:MAX_LINES]
     judged = reader.read(account, question, [line for _, line in found])
-    if judged is None or not judged.is_answer:
-        return FoundLine(asks_for_fact=reader.asks_for_fact(question))
-    return FoundLine(found[judged.line][0], judged.quoted)
+    asks_for_fact = reader.asks_for_fact(question)
+    if judged is None:
+        return FoundLine(asks_for_fact=asks_for_fact)
+    passage, line = found[judged.line]
+    best = JudgedLine(question, line.shown, judged.probability)
+    quoted = judged.quoted if judged.is_answer else ""
+    return FoundLine(passage, quoted, asks_for_fact, best, judged.quoted)
 
 
 def _lines(sources: Sequence[RetrievedPassage]) -> dict[str, tuple[int, Line]]:

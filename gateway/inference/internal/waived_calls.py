@@ -1,0 +1,60 @@
+"""Make linked calls at the operator's expense before a model answers: checks of what it will say.
+
+A waived call needs no quota and never costs anything; its usage row is written with the parent's.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.call.errors import InternalError, UpstreamTimeout
+from gateway.call.failure import failed_result
+from gateway.call.reservation import Reservation
+from gateway.call.values import AdmittedCall, CallResult, ModelPrices, ParsedRequest, Principal
+from gateway.inference.endpoints.endpoint import Endpoint
+from gateway.inference.internal.detached_sender import DetachedSender
+from gateway.inference.internal.linked_calls import LinkedCalls
+from gateway.inference.usage.writer import UsageWriter
+from gateway.quota.process_heartbeat import ProcessHeartbeat
+from infra import ids
+from infra.errors import AppError
+
+
+@dataclass(frozen=True, slots=True)
+class WaivedCall:
+    """A waived call of a parent's. `prices` are the parent's, which the row's cost is not from."""
+
+    linked: LinkedCalls
+    principal: Principal
+    prices: ModelPrices
+    endpoint: Endpoint
+    request: ParsedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class WaivedCallSender:
+    """Sends the waived calls of one gateway process."""
+
+    sender: DetachedSender
+    writer: UsageWriter
+    heartbeat: ProcessHeartbeat
+
+    async def send(self, waived: WaivedCall, timeout_s: float) -> CallResult:
+        """Send a call and add its usage row, however it ends; a failure is part of the result."""
+        linked = waived.linked
+        call = linked.new_call(ids.new_id(), waived.endpoint)
+        reservation = Reservation([], self.heartbeat.process_id)
+        admitted = AdmittedCall(waived.principal, waived.request, waived.prices, reservation)
+        intent = self.writer.open_intent(partial(linked.build_intent, call, admitted))
+        result = failed_result(call, InternalError("The call was stopped."))
+        try:
+            await self.writer.flush_intent(intent)
+            async with asyncio.timeout(timeout_s):
+                result = await self.sender.send(call, admitted)
+        except AppError as error:
+            result = failed_result(call, error)
+        except TimeoutError:
+            result = failed_result(call, UpstreamTimeout("The model did not answer in time."))
+        finally:
+            linked.add_waived(call, admitted, result, intent)
+        return result

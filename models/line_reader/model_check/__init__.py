@@ -1,0 +1,1 @@
+"""A language model's opinion on whether a line answers, where the judge of lines is in doubt."""
