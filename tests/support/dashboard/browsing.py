@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -75,10 +76,21 @@ class Windows:
         try:
             yield page
         finally:
-            if page.url.startswith("http"):
-                await page.evaluate("localStorage.clear()")
-            await context.clear_cookies()
-            await page.close()
+            try:
+                await _forget(page)
+            finally:
+                await page.close()
+
+
+async def _forget(page: Page) -> None:
+    """Delete cookies and storage. Not by a script: the page may be on its way to another."""
+    await page.context.clear_cookies()
+    address = urlsplit(page.url)
+    if address.scheme.startswith("http"):
+        devtools = await page.context.new_cdp_session(page)
+        origin = f"{address.scheme}://{address.netloc}"
+        stored = {"origin": origin, "storageTypes": "local_storage"}
+        await devtools.send("Storage.clearDataForOrigin", stored)
 
 
 # htmx aborts a request that a newer one replaces (`hx-sync`), as on a slow machine, and logs that
