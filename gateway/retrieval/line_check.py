@@ -19,6 +19,7 @@ from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.internal.waived_calls import WaivedCall, WaivedCallSender
 from gateway.wire.file_search.line_check import check_request, read_margin
 from models.catalog import Catalog, Model
+from models.grounding.families import lacks_asked_item
 from models.line_reader.model_check.prompts import check_prompts
 from models.line_reader.model_check.verdict import CheckWeights
 
@@ -63,6 +64,8 @@ class LineChecker:
         model = self._find(asking.request.model)
         if model is None or not self._weights.is_in_doubt(judged.probability):
             return None
+        if lacks_asked_item(judged.question, [judged.shown]):
+            return False  # small models overlook that a line is about another item
         if self._running >= _MAX_RUNNING:
             self._checks.labels("busy").inc()
             return None

@@ -19,7 +19,7 @@ from models.line_reader.training.outcomes import (
     answer,
     choose_threshold,
     leave_out,
-    report,
+    print_figures,
 )
 
 
@@ -33,14 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     left_out = leave_out(sets.every)
     for name, group in sets.learned.items():
         written = [case for case in group if case.weight == 1.0]
-        report(f"{name}, left out", [left_out[id(case)][0] for case in written])
+        print_figures(f"{name}, left out", [left_out[id(case)][0] for case in written])
     outcomes = [left_out[id(case)][0] for case in sets.every if case.weight == 1.0]
     weights = fit_judge(sets.every, choose_threshold(outcomes))
     save_judge(weights, options.target)
     sys.stdout.write(f"threshold {weights.threshold}\n")
     if options.final:
         final = [answer(weights, case) for case in sets.final if case.weight == 1.0]
-        report("final", final, (weights.threshold, *THRESHOLDS))
+        print_figures("final", final, (weights.threshold, *THRESHOLDS))
 
 
 if __name__ == "__main__":

@@ -18,11 +18,15 @@ ASKED_FROM, ASKED_TO = 0.02, 0.97
 
 @dataclass(frozen=True, slots=True)
 class CheckedCase:
-    """A question of a document, how the judge alone answers it, and the model's replies."""
+    """A question of a document, how the judge alone answers it, and the model's replies.
+
+    `is_of_other_item` is whether the line is about another item of the family that is asked about.
+    """
 
     group: str
     judged: Outcome
     margins: Margins
+    is_of_other_item: bool = False
 
 
 def fit_check(cases: Sequence[CheckedCase], threshold: float = 0.0) -> CheckWeights:
@@ -47,6 +51,8 @@ def checked(weights: CheckWeights, case: CheckedCase) -> Outcome:
     judged = case.judged
     if not weights.is_in_doubt(judged.probability):
         probability = float(judged.probability >= ASKED_TO)
+    elif case.is_of_other_item:
+        probability = 0.0
     else:
         probability = weights.probability(judged.probability, *case.margins)
     return Outcome(judged.is_answerable, probability, judged.is_right)

@@ -8,18 +8,19 @@ nothing is tuned on. Takes 15 minutes with 1.5B parameters on two cores.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from models.grounding.families import lacks_asked_item
 from models.line_reader.judging.judge import JudgeWeights, load_judge
 from models.line_reader.model_check.fitting import CheckedCase, checked, fit_left_out
-from models.line_reader.model_check.replies import Pair, ReplyCollector
+from models.line_reader.model_check.replies import Margins, Pair, ReplyCollector
 from models.line_reader.model_check.verdict import WEIGHTS_FILE
 from models.line_reader.training.case_sets import load_case_sets
 from models.line_reader.training.judging import Case
-from models.line_reader.training.outcomes import Outcome, answer, leave_out, report
+from models.line_reader.training.outcomes import Outcome, answer, leave_out, print_figures
 
 _EVERY = 50
 
@@ -39,17 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     replies = collector.collect([_pair(case, by) for case, _, by in entries], _report_progress)
 
     def cases(group: Sequence[tuple[Case, Outcome, JudgeWeights]]) -> list[CheckedCase]:
-        return [CheckedCase(case.group, by, replies[_pair(case, w)]) for case, by, w in group]
+        return [_checked_case(case.group, by, _pair(case, w), replies) for case, by, w in group]
 
     every = [case for group in judged.values() for case in cases(group)]
     weights, outcomes = fit_left_out(every)
     rest = iter(outcomes)
     for name, group in judged.items():
         joint = [next(rest) for _ in group]
-        report(f"{name}, judge alone", [by for _, by, _ in group], (judge.threshold,))
-        report(f"{name}, with the model", joint, (weights.threshold,))
-    report("final, judge alone", [by for _, by, _ in final], (judge.threshold,))
-    report(
+        print_figures(f"{name}, judge alone", [by for _, by, _ in group], (judge.threshold,))
+        print_figures(f"{name}, with the model", joint, (weights.threshold,))
+    print_figures("final, judge alone", [by for _, by, _ in final], (judge.threshold,))
+    print_figures(
         "final, with the model",
         [checked(weights, one) for one in cases(final)],
         (weights.threshold,),
@@ -72,6 +73,14 @@ def _pair(case: Case, weights: JudgeWeights) -> Pair:
     """Return a question with the line that a judge puts first."""
     best = int((case.candidates.lines @ weights.rank).argmax())
     return case.text, case.lines[int(case.candidates.order[best])].shown
+
+
+def _checked_case(
+    group: str, judged: Outcome, pair: Pair, replies: Mapping[Pair, Margins]
+) -> CheckedCase:
+    """Return a question with the replies to it and its line."""
+    question, line = pair
+    return CheckedCase(group, judged, replies[pair], lacks_asked_item(question, [line]))
 
 
 def _report_progress(done: int, total: int) -> None:

@@ -58,7 +58,7 @@ def choose_threshold(outcomes: Sequence[Outcome]) -> float:
     return round(highest[-1] + 0.005, 2)
 
 
-def report(
+def print_figures(
     name: str, outcomes: Sequence[Outcome], thresholds: Sequence[float] = THRESHOLDS
 ) -> None:
     """Print a row of Markdown with the figures at several thresholds."""

@@ -105,6 +105,19 @@ async def test_model_is_not_asked_about_a_clear_line(
     assert not chats(upstream)
 
 
+async def test_line_about_another_item_does_not_answer_without_asking(
+    firm: Firm, upstream: FakeUpstream, judged: Any
+) -> None:
+    judged(0.5, is_answer=True)
+    upstream.chances = lambda _: YES
+    manual = "The bearing of machine 3 is greased every 2000 hours."
+    store = tool(await firm.store(manual))
+    asked = "How often is the bearing of machine 5 greased?"
+    answer = await ask(firm, asked, store, model=INDUSTRIAL)
+    assert answer.choices[0].message.content == NOT_FOUND_TEXTS["en"]
+    assert not chats(upstream)
+
+
 @pytest.mark.parametrize("is_answer", [True, False])
 @pytest.mark.parametrize("behaviour", ["too-long", "no log-probabilities"])
 async def test_judge_decides_alone_if_the_model_fails(

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,11 @@ class TestFit:
         assert (
             checked(fit_check(self.CASES), case(1, judged, True, -5.0)).probability == probability
         )
+
+    def test_line_about_another_item_does_not_answer_whatever_the_model_says(self) -> None:
+        weights = fit_check(self.CASES)
+        one = replace(case(1, 0.5, True, 5.0), is_of_other_item=True)
+        assert checked(weights, one).probability == 0.0
 
 
 class TestReplies:
