@@ -22,7 +22,7 @@ from infra.errors import AppError
 
 @dataclass(frozen=True, slots=True)
 class WaivedCall:
-    """A waived call of a parent's. `prices` are the parent's, which the row's cost is not from."""
+    """A call linked to a client's. Whatever `prices` are, its row costs nothing."""
 
     linked: LinkedCalls
     principal: Principal

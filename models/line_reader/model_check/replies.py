@@ -55,6 +55,7 @@ class ReplyCollector:
         stored = dict(self._read())
         missing = [pair for pair in dict.fromkeys(pairs) if pair not in stored]
         if missing:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
             asyncio.run(self._ask_all(missing, stored, report))
         return stored
 
