@@ -9,13 +9,10 @@ client gets a quotation. It runs in the slot of the first, which has ended.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from types import TracebackType
 
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange
-from gateway.call.errors import InternalError
-from gateway.call.failure import failed_result
 from gateway.call.grounding import Citations, Corrections, GroundedStream, VerifiedAnswer
 from gateway.call.reservation import Reservation
 from gateway.call.values import AdmittedCall, CallResult
@@ -24,12 +21,12 @@ from gateway.inference.dispatch import Dispatcher
 from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.internal.calls import new_internal_call
 from gateway.inference.internal.linked_calls import LinkedCalls
+from gateway.inference.internal.waived_calls import record_waived
 from gateway.inference.relay import CLIENT_CLOSED, KEEP_ALIVE, KEEP_ALIVE_S
 from gateway.inference.usage.writer import UsageWriter
 from gateway.wire.file_search.second_answer import read_texts, second_request
 from infra import ids
 from infra.clock import Clock
-from infra.errors import AppError
 from infra.telemetry.tracing import NOOP_TRACE, Trace
 from models.grounding.draft import GrowingDraft
 
@@ -146,19 +143,16 @@ class AnswerVerifier:
         """
         call = new_internal_call(self._clock, ids.new_id(), CHAT)
         admitted = _waived_call(answered, citations, drafts)
-        intent = self._writer.open_intent(partial(answered.linked.build_intent, call, admitted))
-        result = failed_result(call, InternalError("The service was stopped."))
-        try:
-            await self._writer.flush_intent(intent)
-            result = await self._dispatcher.send(
-                call, admitted, answered.client, answered.trace, answered.only_upstreams
-            )
-        except AppError as error:
-            result = failed_result(call, error)
-        except ClientDisconnected:
-            result = CLIENT_CLOSED
-        finally:
-            answered.linked.add_waived(call, admitted, result, intent)
+
+        async def work() -> CallResult:
+            try:
+                return await self._dispatcher.send(
+                    call, admitted, answered.client, answered.trace, answered.only_upstreams
+                )
+            except ClientDisconnected:
+                return CLIENT_CLOSED
+
+        result = await record_waived(self._writer, answered.linked, call, admitted, work)
         # An upstream of the catalog answers to the end also after a disconnect.
         if result.settlement is Settlement.CLIENT_ABORT:
             raise ClientDisconnected

@@ -7,19 +7,19 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
 
 from models.decision_calibration.ballots import Order, both_orders, split_into_groups
 from models.decision_calibration.logprobs import decode_first_token, first_token_request
-from models.decision_calibration.prompts import CONTENT_FREE, build_messages
+from models.decision_calibration.prompts import CONTENT_FREE, Message, build_messages
 from models.decision_calibration.questions import TypedQuestion
 from models.decision_calibration.scored import ScoredQuestion
 from models.decision_calibration.scoring import (
     NoOptionChosen,
     Scores,
+    TokenLogprobs,
     average_orders,
     best_option,
     equal_scores,
@@ -158,25 +158,28 @@ class ScoreCollector:
         scores = {}
         for order in both_orders(group):
             messages = build_messages(context, question, order)
-            body = first_token_request(self.model, messages)
-            tokens = decode_first_token(await self._post(client, body))
-            if tokens is None:
-                raise CollectionFailed("The response has no log-probabilities.")
+            tokens = await ask_first_token(client, self.url, self.model, messages)
             scores[order] = letter_scores(tokens, len(order))
         return average_orders(scores)
 
-    async def _post(self, client: httpx.AsyncClient, body: dict[str, Any]) -> bytes:
-        """Send a chat and return its response. Raises CollectionFailed."""
-        try:
-            response = await client.post(f"{self.url}/chat/completions", json=body)
-        except httpx.HTTPError as error:
-            raise CollectionFailed(f"{self.url} cannot be reached: {error!r}.") from error
-        if response.status_code != httpx.codes.OK:
-            raise CollectionFailed(
-                f"{self.url} responded with HTTP status {response.status_code}: "
-                f"{response.text[:300]}"
-            )
-        return response.content
+
+async def ask_first_token(
+    client: httpx.AsyncClient, url: str, model: str, messages: list[Message]
+) -> TokenLogprobs:
+    """Send a chat to a server and return the most likely first tokens. Raises CollectionFailed."""
+    try:
+        body = first_token_request(model, messages)
+        response = await client.post(f"{url}/chat/completions", json=body)
+    except httpx.HTTPError as error:
+        raise CollectionFailed(f"{url} cannot be reached: {error!r}.") from error
+    if response.status_code != httpx.codes.OK:
+        raise CollectionFailed(
+            f"{url} responded with HTTP status {response.status_code}: {response.text[:300]}"
+        )
+    tokens = decode_first_token(response.content)
+    if tokens is None:
+        raise CollectionFailed("The response has no log-probabilities.")
+    return tokens
 
 
 def _scored(

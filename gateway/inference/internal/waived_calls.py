@@ -1,16 +1,24 @@
-"""Make linked calls at the operator's expense before a model answers: checks of what it will say.
+"""Make linked calls at the operator's expense: checks of an answer, and second answers.
 
 A waived call needs no quota and never costs anything; its usage row is written with the parent's.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
 from gateway.call.errors import InternalError, UpstreamTimeout
 from gateway.call.failure import failed_result
 from gateway.call.reservation import Reservation
-from gateway.call.values import AdmittedCall, CallResult, ModelPrices, ParsedRequest, Principal
+from gateway.call.values import (
+    AdmittedCall,
+    Call,
+    CallResult,
+    ModelPrices,
+    ParsedRequest,
+    Principal,
+)
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.inference.internal.linked_calls import LinkedCalls
@@ -45,16 +53,35 @@ class WaivedCallSender:
         call = linked.new_call(ids.new_id(), waived.endpoint)
         reservation = Reservation([], self.heartbeat.process_id)
         admitted = AdmittedCall(waived.principal, waived.request, waived.prices, reservation)
-        intent = self.writer.open_intent(partial(linked.build_intent, call, admitted))
-        result = failed_result(call, InternalError("The call was stopped."))
-        try:
-            await self.writer.flush_intent(intent)
-            async with asyncio.timeout(timeout_s):
-                result = await self.sender.send(call, admitted)
-        except AppError as error:
-            result = failed_result(call, error)
-        except TimeoutError:
-            result = failed_result(call, UpstreamTimeout("The model did not answer in time."))
-        finally:
-            linked.add_waived(call, admitted, result, intent)
-        return result
+
+        async def work() -> CallResult:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await self.sender.send(call, admitted)
+            except TimeoutError:
+                raise UpstreamTimeout("The model did not answer in time.") from None
+
+        return await record_waived(self.writer, linked, call, admitted, work)
+
+
+async def record_waived(
+    writer: UsageWriter,
+    linked: LinkedCalls,
+    call: Call,
+    admitted: AdmittedCall,
+    work: Callable[[], Awaitable[CallResult]],
+) -> CallResult:
+    """Write the intent of a waived call, run `work` and add the call's usage row.
+
+    An AppError of `work` is part of the result; the row is added whatever else it raises.
+    """
+    intent = writer.open_intent(partial(linked.build_intent, call, admitted))
+    result = failed_result(call, InternalError("The service was stopped."))
+    try:
+        await writer.flush_intent(intent)
+        result = await work()
+    except AppError as error:
+        result = failed_result(call, error)
+    finally:
+        linked.add_waived(call, admitted, result, intent)
+    return result

@@ -8,8 +8,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from models.decision_calibration.collecting import CollectionFailed
-from models.decision_calibration.logprobs import decode_first_token, first_token_request
+from models.decision_calibration.collecting import ask_first_token
 from models.decision_calibration.prompts import Message
 from models.line_reader.model_check.prompts import check_prompts, yes_margin
 
@@ -95,13 +94,4 @@ class ReplyCollector:
 
     async def _ask(self, client: httpx.AsyncClient, messages: list[Message]) -> float:
         """Return the margin of one chat. Raises CollectionFailed."""
-        request = first_token_request(self.model, messages)
-        try:
-            response = await client.post(f"{self.url}/chat/completions", json=request)
-            response.raise_for_status()
-        except httpx.HTTPError as error:
-            raise CollectionFailed(f"The service does not answer: {error}") from error
-        tokens = decode_first_token(response.content)
-        if tokens is None:
-            raise CollectionFailed("The response has no log-probabilities.")
-        return yes_margin(tokens)
+        return yes_margin(await ask_first_token(client, self.url, self.model, messages))

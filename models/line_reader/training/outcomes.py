@@ -9,7 +9,7 @@ import numpy as np
 from models.line_reader.judging.judge import JudgeWeights, answer_features
 from models.line_reader.training.judging import Case, fit_judge
 
-PARTS = 8
+_PARTS = 8
 # Of the answerable questions about left-out documents, as many may be answered wrongly.
 _MAX_WRONG = 0.03
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7)
@@ -27,7 +27,7 @@ class Outcome:
 def split_groups(names: Sequence[str]) -> list[set[str]]:
     """Return the documents that are left out together, in eight parts."""
     ordered = sorted(set(names))
-    return [set(ordered[part::PARTS]) for part in range(PARTS)]
+    return [set(ordered[part::_PARTS]) for part in range(_PARTS)]
 
 
 def leave_out(cases: Sequence[Case]) -> dict[int, tuple[Outcome, JudgeWeights]]:

@@ -148,7 +148,7 @@ class TestReplies:
     @pytest.mark.parametrize(
         ("response", "message"),
         [
-            (httpx.Response(503), "does not answer"),
+            (httpx.Response(503), "responded with HTTP status 503"),
             (httpx.Response(200, json={"choices": [{}]}), "no log-probabilities"),
         ],
         ids=["unavailable", "without log-probabilities"],
