@@ -11,6 +11,7 @@ from gateway.upstream.load_balancer import Router
 from gateway.upstream.server_specs import parse_upstreams
 from tests.support.builders import CHAT, EMBEDDING, Gateway
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.asking import until
 from tests.support.gateway.errors import error_of
 
 
@@ -316,4 +317,4 @@ class TestClientAbort:
         row = await gateway.row()
         assert (row["settlement"], row["status"]) == ("client_abort", 499)
         assert (row["input_tokens"], row["cost"]) == (None, "0.000000000")
-        assert upstream.cancelled == 1
+        await until(lambda: upstream.cancelled == 1)

@@ -10,6 +10,7 @@ from openai import APIError, AsyncOpenAI
 from tests.gateway.inference.stream_events import events
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.asking import until
 
 
 class TestCompleteStream:
@@ -136,7 +137,7 @@ class TestClientAbort:
         assert row["input_tokens"] == 3
         assert 0 <= upstream.generated - row["output_tokens"] <= 1
         assert row["cost"] == f"{(3 * 500 + row['output_tokens'] * 2000) / 1e9:.9f}"
-        assert upstream.cancelled == 1
+        await until(lambda: upstream.cancelled == 1)
 
     async def test_client_that_does_not_read_is_disconnected(self, limited: Limited) -> None:
         """The response is not buffered without bound: the stream waits, then ends as

@@ -13,6 +13,7 @@ from tests.gateway.messages.dialogue import WEATHER
 from tests.support.builders import CHAT, Gateway
 from tests.support.fakes.raw_server import RawServer, answering
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.asking import until
 from tests.support.gateway.checking import set_guard
 from tests.support.gateway.faults import PLAIN, STREAM, chunk, done, run_before
 from tests.support.heavy import NEEDS_ANTHROPIC
@@ -126,7 +127,7 @@ async def test_aborted_stream_is_billed_for_what_was_generated(
         row = await gateway.row()
     assert (row["settlement"], row["operation"]) == ("client_abort", "messages")
     assert 0 < row["output_tokens"] < 1000
-    assert upstream.cancelled == 1
+    await until(lambda: upstream.cancelled == 1)
 
 
 @pytest.mark.parametrize(
