@@ -44,7 +44,10 @@ class TimeColumn(msgspec.Struct, frozen=True):
 
 
 def input_fields(
-    columns: Sequence[ColumnRange], time: TimeColumn | None, min_steps: int
+    columns: Sequence[ColumnRange],
+    time: TimeColumn | None,
+    min_steps: int,
+    use_of_times: str = "by which only their order is checked",
 ) -> tuple[InputField, ...]:
     """Return the inputs of a variant: the last steps of each column, oldest first."""
     length = (min_steps, MAX_STEPS)
@@ -63,7 +66,7 @@ def input_fields(
     )
     if time is None:
         return readings
-    description = "The times of the values, by which only their order is checked"
+    description = f"The times of the values, {use_of_times}"
     kind = BYTES if time.is_date else "FP64"
     of_time = InputField(
         time.name,

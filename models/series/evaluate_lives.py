@@ -22,7 +22,9 @@ FLEET = "FD001"
 # As in most of the literature: longer lives are not told apart.
 CAP = 125
 ENGINES_OF_A_DRAW, DRAWS = 5, 20
-SCHEMA = SchemaRequest(machine="engine", time="step", cap=CAP)
+MORE_ENGINES, DRAWS_OF_MORE = (20, 50), 3
+STEP = "step"
+SCHEMA = SchemaRequest(machine="engine", time=STEP, cap=CAP)
 # Draws with other engines than those by which the method was chosen.
 _SEED = 2026
 
@@ -42,7 +44,38 @@ def evaluate_lives(directory: Path, draws: int = DRAWS) -> dict[str, Any]:
         "fleet": FLEET,
         "engines_of_a_draw": ENGINES_OF_A_DRAW,
         "draws": _summary(of_draws),
-        "all_engines": evaluate_training(_train(engines.histories), test),
+        "more_engines": [
+            _evaluate_count(engines, test, count)
+            for count in MORE_ENGINES
+            if count < len(engines.histories)
+        ],
+        **_evaluate_all(engines, test),
+    }
+
+
+def _evaluate_count(engines: Engines, test: Engines, count: int) -> dict[str, Any]:
+    """Return mean figures of draws of so many engines, with whole histories and last steps."""
+    generator = np.random.default_rng(_SEED)
+    found = []
+    for _ in range(DRAWS_OF_MORE):
+        draw = generator.choice(len(engines.histories), count, replace=False)
+        training = _train([engines.histories[at] for at in draw])
+        found.append([evaluate_training(training, test, with_times=one) for one in (True, False)])
+    return {
+        "engines": count,
+        "rmse": round_figure(np.mean([whole["rmse"] for whole, _ in found])),
+        "coverage": round_figure(np.mean([whole["coverage"] for whole, _ in found])),
+        "rmse_without_times": round_figure(np.mean([last["rmse"] for _, last in found])),
+        "processor_s": round_figure(np.mean([whole["processor_s"] for whole, _ in found])),
+    }
+
+
+def _evaluate_all(engines: Engines, test: Engines) -> dict[str, Any]:
+    """Return the figures of all engines, called with whole histories and with last steps."""
+    training = _train(engines.histories)
+    return {
+        "all_engines": evaluate_training(training, test),
+        "all_engines_without_times": evaluate_training(training, test, with_times=False),
     }
 
 
@@ -54,10 +87,12 @@ def _train(histories: Sequence[Floats]) -> Training:
     )
 
 
-def evaluate_training(training: Training, test: Engines) -> dict[str, Any]:
+def evaluate_training(
+    training: Training, test: Engines, *, with_times: bool = True
+) -> dict[str, Any]:
     """Call an artefact after the last cycle of each test engine; lives above CAP count as CAP."""
     variant = load(training.artefact)
-    answers = np.array([_call(variant, history) for history in test.histories])
+    answers = np.array([_call(variant, history, with_times) for history in test.histories])
     truth = np.minimum(test.remaining, CAP)
     value, lower, upper = answers.T
     return {
@@ -69,14 +104,15 @@ def evaluate_training(training: Training, test: Engines) -> dict[str, Any]:
     }
 
 
-def _call(variant: LifeVariant, history: Floats) -> tuple[float, float, float]:
+def _call(variant: LifeVariant, history: Floats, with_times: bool) -> tuple[float, float, float]:
     """Return the remaining life after the last cycle with its interval at 90 %."""
-    answer = variant.run(
-        {
-            name: history[np.newaxis, :, position].astype(np.float32)
-            for position, name in enumerate(ENGINE_COLUMNS)
-        }
-    )
+    inputs = {
+        name: history[np.newaxis, :, position].astype(np.float32)
+        for position, name in enumerate(ENGINE_COLUMNS)
+    }
+    steps = np.arange(len(history), dtype=np.float32)
+    times = steps if with_times else np.full_like(steps, np.nan)
+    answer = variant.run({**inputs, STEP: times[np.newaxis]})
     return tuple(float(answer[name][0]) for name in ("value", "lower", "upper"))  # type: ignore[return-value]
 
 

@@ -16,24 +16,23 @@ from models.drift.fitting import fit_means
 from models.drift.reference import Reference, fit_numbers
 from models.sentences import Sentence, sentence
 from models.series.calls import ColumnRange, TimeColumn
+from models.series.life_complete import build_complete, of_last_steps, require_same_trees
 from models.series.life_data import LifeData, build_lives
+from models.series.life_document import VERSION, LifeDocument, render
 from models.series.life_fitting import FittedLife, fit_life
 from models.series.life_intervals import calibrate_life_intervals
 from models.series.life_rows import LifeRows, build_rows, reading_columns
-from models.series.life_variant import VERSION, LifeDocument, load, render
+from models.series.life_variant import load
 from models.series.ready_made import WindowInputs
 from models.series.series import Indices
 from models.series.windows import CumulativeSums
 from models.tables.reading import read_table
 from models.tables.schema import LIFE_WORDS, SchemaRequest, infer_schema
 from models.tabular.adapt import describe_comparison, report_costs
-from models.tabular.boosting import raw_scores
 from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable, cluster_weights
 from models.tabular.leakage import find_leaks
 from models.tabular.ready_made import HeldOut, OpenReadyMade, score_ready_made
-from models.tabular.tree_graph import build_tree_graph, require_same_scores
-
-_CHECKED_ROWS = 200
+from models.tabular.tree_graph import build_tree_graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +66,7 @@ class LifeAdapter:
             progress(leak.sentence)
         decider = _plan_decider(self.schema, data, rows, fitted)
         artefact = render(_build_document(data, rows, fitted, decider, progress))
-        features = fitted.model.features(rows)[:_CHECKED_ROWS]
-        loaded = load(artefact)
-        expected = raw_scores(fitted.model.booster, features)
-        require_same_scores(loaded.session, expected, features, loaded.document.base)
+        require_same_trees(load(artefact), rows, fitted)
         progress(describe_comparison(fitted.comparison, fitted.plan.kind.value))
         score = fitted.comparison.as_score(
             fitted.plan.kind.value, _measure_costs(decider, rows, fitted)
@@ -169,7 +165,7 @@ def _build_document(
     progress: ProgressCallback,
 ) -> LifeDocument:
     """Return the variant's content."""
-    model = fitted.model
+    model = of_last_steps(fitted)
     graph = build_tree_graph(model.booster, "models.series")
     unit = f" {data.unit}" if data.unit else ""
     progress(
@@ -198,6 +194,7 @@ def _build_document(
         reference=_fit_reference(data, rows, fitted),
         trajectory=model.trajectory,
         distance=fitted.distance,
+        complete=build_complete(data, rows, fitted, progress),
     )
 
 

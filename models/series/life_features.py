@@ -106,3 +106,8 @@ def fit_index(recent_means: Floats, life: Floats) -> Floats:
     # A column that never changes among these machines has no residuals: it says nothing.
     weights[deviations.var(axis=0) < _SMALLEST] = 0.0
     return np.asarray(weights / max(float(np.abs(weights).sum()), _SMALLEST))
+
+
+def fill_missing(raw: Floats, fills: Floats) -> Features:
+    """Return features with a value below all others where they are missing."""
+    return np.where(np.isnan(raw), fills, raw).astype(np.float32)

@@ -6,6 +6,7 @@ import numpy as np
 
 from models.series.life_data import LifeData
 from models.series.life_features import LifeRecipe, fit_recipe
+from models.series.life_history import LifeStart, find_start, history_features
 from models.series.series import Floats, Indices, spread_over
 from models.series.windows import CumulativeSums
 from models.tables.columns import Column, Kind
@@ -23,7 +24,8 @@ class LifeRows:
     number of steps that each of its rows knows. recent_means: [rows, columns]. columns: features of
     the columns, [rows, features]. machines: index of each row's machine. life: uncapped, [rows].
     bounds: whether a life is only a lower bound, [rows]. step: the life that passes in one step, 0
-    if that is not told.
+    if that is not told. start: when machines are new, None if the times do not tell. ages: of
+    each series, the age at each of its ends.
     """
 
     recipe: LifeRecipe
@@ -35,6 +37,8 @@ class LifeRows:
     life: Floats
     bounds: np.ndarray
     step: float
+    start: LifeStart | None
+    ages: tuple[Floats, ...]
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -46,6 +50,17 @@ class LifeRows:
             [
                 self.recipe.index_features(one @ weights, ends)
                 for one, ends in zip(self.standardized, self.ends, strict=True)
+                if len(ends)
+            ]
+        )
+
+    def history_features(self, weights: Floats) -> Floats:
+        """Return the features of complete histories with these weights, [rows, features]."""
+        parts = zip(self.standardized, self.ends, self.ages, strict=True)
+        return np.vstack(
+            [
+                history_features(self.recipe, CumulativeSums(one), one @ weights, ends, ages)
+                for one, ends, ages in parts
                 if len(ends)
             ]
         )
@@ -88,7 +103,7 @@ def build_rows(data: LifeData) -> LifeRows:
         (sums := CumulativeSums(values), recipe.recent_means(sums, at), at)
         for values, at in zip(standardized, ends, strict=True)
     ]
-    counts = [len(at) for at in ends]
+    counts, start = [len(at) for at in ends], find_start(data.histories)
     return LifeRows(
         recipe,
         tuple(np.nan_to_num(one) for one in standardized),
@@ -99,6 +114,8 @@ def build_rows(data: LifeData) -> LifeRows:
         np.concatenate([life[at - 1] for life, at in zip(data.lives, ends, strict=True)]),
         np.repeat(np.array(data.censored), counts),
         _life_of_a_step(data),
+        start,
+        tuple(_ages_at(one.times, at, start) for one, at in zip(series, ends, strict=True)),
     )
 
 
@@ -111,6 +128,11 @@ def reading_columns(data: LifeData, rows: LifeRows) -> tuple[Column, ...]:
         for position, column in enumerate(data.histories.columns)
         if np.isfinite(values[:, position]).any()
     )
+
+
+def _ages_at(times: Floats, ends: Indices, start: LifeStart | None) -> Floats:
+    """Return the ages at the ends of a history, NaN if machines' beginnings are not known."""
+    return times[ends - 1] - (np.nan if start is None else start.new)
 
 
 def _known_ends(life: Floats, min_steps: int, most: int) -> Indices:

@@ -1,25 +1,16 @@
-"""Variant artefact of remaining life: render and load it, and run it on series."""
+"""Variant artefact of remaining life: load it, and run it on series."""
 
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from models.decisions.decider import WIDENING, Decider, LimitDecider, decision_outputs
-from models.drift.reference import Counts, Reference
+from models.decisions.decider import WIDENING, Decider, decision_outputs
+from models.drift.reference import Counts
 from models.own_artefact import decode_document
-from models.series.calls import (
-    ColumnRange,
-    TimeColumn,
-    check_series,
-    input_fields,
-    outside_flags,
-    stack_readings,
-)
-from models.series.life_distance import LifeDistance
-from models.series.life_features import Features, LifeRecipe
-from models.series.life_trajectory import Trajectory
+from models.series.calls import check_series, input_fields, outside_flags, stack_readings
+from models.series.life_document import VERSION, LifeDocument
+from models.series.life_prediction import LifePredictor, PredictedLives
 from models.series.series import Floats
 from models.series.windows import CumulativeSums
 from models.signature import Columns, Signature
@@ -30,43 +21,8 @@ from models.tabular.answers import (
     level_field,
     number_outputs,
 )
-from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable
-from models.tabular.tree_session import open_trees, run_trees
-
-VERSION = 1
-
-
-class LifeDocument(msgspec.Struct, frozen=True):
-    """The content of a variant.
-
-    weights: of the columns in the health index. with_columns: whether the columns' own features
-    follow those of the index. fills: stand for missing features. cap: the highest life that is
-    told apart. longest: the longest life in training, the upper bound of capped lives. base: the
-    life before any split. trees: the ONNX graph of contributions. decider: how decisions follow
-    from costs. reference: distributions in training, of recent means. trajectory: the course of the
-    index, whose prediction is averaged with that of the trees. distance: by which intervals of
-    machines that differ from those of training are widened. All are None in artefacts of earlier
-    releases.
-    """
-
-    version: int
-    target: str
-    unit: str | None
-    columns: tuple[ColumnRange, ...]
-    time: TimeColumn | None
-    recipe: LifeRecipe
-    weights: tuple[float, ...]
-    with_columns: bool
-    fills: tuple[float, ...]
-    cap: float
-    longest: float
-    base: tuple[float, ...]
-    intervals: IntervalTable
-    trees: bytes
-    decider: LimitDecider | None = None
-    reference: Reference | None = None
-    trajectory: Trajectory | None = None
-    distance: LifeDistance | None = None
+from models.tabular.intervals import DEFAULT_LEVEL
+from models.tabular.tree_session import open_trees
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +30,13 @@ class LifeVariant:
     """A loaded artefact."""
 
     document: LifeDocument
-    session: Any
+    predictor: LifePredictor
     signature: Signature
+
+    @property
+    def session(self) -> Any:
+        """The trees of the last steps."""
+        return self.predictor.session
 
     @property
     def decider(self) -> Decider | None:
@@ -92,26 +53,11 @@ class LifeVariant:
 
         WIDENING is added for decisions.
         """
-        document = self.document
-        readings = stack_readings(columns, document.columns, document.recipe.span)
-        described = [self._describe(one) for one in readings]
-        features = np.concatenate([one for one, _ in described])
-        means = np.stack([mean for _, mean in described])
-        contributions = run_trees(self.session, features, 1)[:, 0]
-        life = np.clip(contributions.sum(axis=1) + document.base[0], 0.0, document.cap)
-        if document.trajectory is not None:
-            by_course = self._predict_course(document.trajectory, features, readings.shape[1])
-            life = (life + by_course) / 2
-            contributions /= 2
-            contributions[:, 0] += (by_course - document.base[0]) / 2
-        centre, spread = np.array(document.recipe.centre), np.array(document.recipe.spread)
-        names = tuple(column.name for column in document.columns)
+        found = self.predictor.predict(columns)
         return {
-            **self._bounds(life, means, columns),
-            **answer_reasons(self._by_column(contributions, means), names),
-            "outside": answer_outside(
-                outside_flags(means * spread + centre, document.columns), names
-            ),
+            **self._bounds(found, columns),
+            **answer_reasons(self._contributions(found), self._names),
+            "outside": answer_outside(self._outside(found), self._names),
         }
 
     def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
@@ -127,36 +73,40 @@ class LifeVariant:
         inputs = dict(zip(names, means.T, strict=True))
         return document.reference.count(inputs, results["value"])
 
-    def _describe(self, readings: Floats) -> tuple[Features, Floats]:
-        """Return the features of one series, [1, features], and its recent means in deviations."""
-        document, recipe = self.document, self.document.recipe
-        end = np.array([len(readings)])
-        standardized = recipe.standardize(readings)
-        sums = CumulativeSums(standardized)
-        index = np.nan_to_num(standardized) @ np.array(document.weights)
-        parts = [recipe.index_features(index, end)]
-        if document.with_columns:
-            parts.append(recipe.column_features(sums, end))
-        raw = np.hstack(parts)
-        features = np.where(np.isnan(raw), np.array(document.fills), raw).astype(np.float32)
-        return features, sums.statistics(end, recipe.windows[1]).mean[0]
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The columns that reasons name: with the time where ages are known."""
+        names = tuple(column.name for column in self.document.columns)
+        time = self.document.time
+        return (*names, time.name) if self.document.complete and time else names
 
-    def _predict_course(self, course: Trajectory, features: Features, steps: int) -> Floats:
-        """Return the lives at which the recent means of the index fit its course."""
-        windows = self.document.recipe.windows
-        means = features[:, : len(windows)].astype(np.float64)
-        return course.predict(means, windows, np.full(len(means), steps), self.document.cap)
+    def _contributions(self, found: PredictedLives) -> Floats:
+        """Return what each of the named columns adds, [rows, names]."""
+        return found.contributions[:, : len(self._names)]
 
-    def _bounds(self, life: Floats, means: Floats, columns: Columns) -> Columns:
+    def _outside(self, found: PredictedLives) -> np.ndarray:
+        """Return which of the named columns lie outside the trained range, [rows, names]."""
+        document = self.document
+        centre, spread = np.array(document.recipe.centre), np.array(document.recipe.spread)
+        flags = outside_flags(found.means * spread + centre, document.columns)
+        if document.complete is None:
+            return flags
+        is_older = found.ages > document.complete.start.oldest
+        return np.hstack([flags, is_older[:, np.newaxis]])
+
+    def _bounds(self, found: PredictedLives, columns: Columns) -> Columns:
         """Return lives with intervals, and by what these are widened.
 
         The upper bound of a capped life is the longest one.
         """
-        document = self.document
+        document, life = self.document, found.life
         level = np.asarray(columns.get(LEVEL, np.full(len(life), DEFAULT_LEVEL)), dtype=float)
         widening = np.ones(len(life))
         if document.distance is not None:
-            widening = document.distance.widening(means, life)
+            widening = document.distance.widening(found.means, life)
+        if document.complete is not None:
+            other = document.complete.other_widening
+            widening = widening * np.where(np.isfinite(found.ages), 1.0, other)
         width = document.intervals.half_width(life, level) * widening
         upper = life + width
         return {
@@ -168,36 +118,25 @@ class LifeVariant:
             WIDENING: widening,
         }
 
-    def _by_column(self, contributions: Floats, means: Floats) -> Floats:
-        """Return the contributions of the columns, [rows, columns].
-
-        Those of the health index are shared by what each column adds to it.
-        """
-        recipe = self.document.recipe
-        added = np.abs(np.nan_to_num(means) * np.array(self.document.weights))
-        total = added.sum(axis=1, keepdims=True)
-        shares = np.where(total > 0, added / np.where(total > 0, total, 1), 1 / added.shape[1])
-        of_index = contributions[:, : recipe.index_feature_count].sum(axis=1, keepdims=True)
-        own = contributions[:, recipe.index_feature_count :]
-        blocks = own.reshape(len(own), -1, added.shape[1]).sum(axis=1) if own.size else 0.0
-        return np.asarray(of_index * shares + blocks)
-
-
-def render(document: LifeDocument) -> bytes:
-    """Render a variant's artefact."""
-    return msgspec.msgpack.encode(document)
-
 
 def load(artefact: bytes) -> LifeVariant:
     """Load a variant from its artefact. Raises VariantBroken."""
     document = decode_document(artefact, LifeDocument, VERSION)
-    session = open_trees(document.trees)
-    return LifeVariant(document, session, build_signature(document))
+    complete = None if document.complete is None else open_trees(document.complete.trees)
+    predictor = LifePredictor(document, open_trees(document.trees), complete)
+    return LifeVariant(document, predictor, build_signature(document))
 
 
 def build_signature(document: LifeDocument) -> Signature:
     """Return the inputs and outputs of a variant."""
-    inputs = input_fields(document.columns, document.time, document.recipe.min_steps)
+    steps = document.recipe.min_steps
+    if document.complete is None:
+        inputs = input_fields(document.columns, document.time, steps)
+    else:
+        use = (
+            f"which tell the age if they begin with the machine, at {document.complete.start.new:g}"
+        )
+        inputs = input_fields(document.columns, document.time, steps, use)
     outputs = number_outputs(document.target, document.unit)
     decided = decision_outputs(document.decider)
     return Signature((*inputs, level_field()), (*outputs, *decided), str(VERSION))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from models.series.life_data import build_lives
-from models.series.life_fitting import LifeSettings, fit_model
+from models.series.life_model import LifeSettings, fit_model
 from models.series.life_rows import build_rows
 from models.series.life_trajectory import Trajectory, fit_trajectory
 from models.tables.reading import read_table
