@@ -25,6 +25,7 @@ from models.rul.signature import render_signature
 from models.rul.train import predict_with_graph
 from models.signature import Signature
 from tests.support.models.made_up_engines import engine
+from tests.support.nightly import nightly
 
 KNOWN = msgspec.json.decode(render_signature([engine(0, 60)]), type=Signature)
 
@@ -69,6 +70,7 @@ class TestRemainingLifeFineTuning:
         for remaining, lower, upper in (early, late):
             assert 0 <= lower[0] <= remaining[0] <= upper[0] <= CAP
 
+    @nightly
     def test_fine_tuning_is_deterministic(self, adaptation: tuple[Adaptation, list[str]]) -> None:
         lines = [line(seed, 100 + 15 * seed) for seed in range(5)]
         assert adapt(file(*lines), lambda _: None).artefact == adaptation[0].artefact

@@ -9,6 +9,7 @@ import pytest
 from models.adaptation import TrainingFileInvalid
 from models.tag_align.adapt import adapt, aligners, load_variant_aligner
 from models.tag_align.aligner import TagAligner
+from tests.support.nightly import nightly
 
 BRICK = "https://brickschema.org/schema/Brick#"
 # A plant with arbitrary words.
@@ -47,6 +48,7 @@ class TestTagAlignmentFineTuning:
         assert scheme == "brick"
         assert variant.align(["garage_OTTO_17"])[0][0].concept.id == WORDS["OTTO"]
 
+    @nightly
     def test_fine_tuning_is_deterministic(self) -> None:
         first, again = (adapt(file(*LINES), lambda _: None) for _ in range(2))
         assert first == again

@@ -12,6 +12,7 @@ from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, client
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 WIDE, PHONE = ("en-US", "light", 1440), ("zh-CN", "dark", 390)
@@ -39,7 +40,7 @@ async def sign_in(page: Page) -> None:
 @pytest.mark.parametrize(
     ("look", "texts"),
     [
-        (WIDE, (SIGN_IN, NOTE)),
+        pytest.param(WIDE, (SIGN_IN, NOTE), marks=nightly),
         (PHONE, (dashboard_texts("zh").gettext(SIGN_IN), dashboard_texts("zh").gettext(NOTE))),
     ],
 )

@@ -12,6 +12,7 @@ from tests.support.clocks import ShiftedClock
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm, looked_at
 from tests.support.dashboard.looking import words
+from tests.support.nightly import nightly
 
 ZH = {"accept-language": "zh-CN"}
 
@@ -105,7 +106,7 @@ async def test_page_of_successful_call_shows_no_error(failing: Firm) -> None:
 
 @pytest.mark.browser
 @pytest.mark.skipif(*NEEDS_BROWSER[1].args, **NEEDS_BROWSER[1].kwargs)
-@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("language", [pytest.param("en-US", marks=nightly), "zh-CN"])
 async def test_call_list_and_rejected_call_fit_a_phone_and_pass_axe(
     failing: Firm, browser: Windows, language: str
 ) -> None:

@@ -15,6 +15,7 @@ from models.signature import InputInvalid, validate_columns
 from models.tables.schema import SchemaRequest
 from tests.support.models.series import load_curve, times
 from tests.support.models.tables import csv
+from tests.support.nightly import nightly
 
 TARGET = "load [kW]"
 ADAPTER = ForecastAdapter(SchemaRequest(target=TARGET), threads=1)
@@ -61,6 +62,7 @@ class TestTraining:
         names = [field.name for field in variant.signature.inputs]
         assert names == ["time", TARGET, "horizon", "level"]
 
+    @nightly
     def test_same_file_gives_the_same_artefact(self) -> None:
         adaptation, _, _ = trained()
         assert ADAPTER(csv(load_curve()), lambda sentence: None).artefact == adaptation.artefact

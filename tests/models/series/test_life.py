@@ -25,6 +25,7 @@ from models.tables.schema import SchemaRequest
 from models.tabular.intervals import LEVELS
 from tests.support.models.histories import histories, last_steps
 from tests.support.models.tables import csv
+from tests.support.nightly import nightly
 
 OTHERS = histories(12, seed=8)
 
@@ -105,6 +106,7 @@ class TestTraining:
         assert not document.with_columns
         assert document.trajectory is not None
 
+    @nightly
     def test_same_file_gives_the_same_model(self) -> None:
         again = LifeAdapter(SchemaRequest(), 1)(csv(histories()), lambda one: None)
         assert again.artefact == trained()[0].artefact

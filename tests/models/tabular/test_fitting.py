@@ -15,6 +15,7 @@ from models.tabular.intervals import LEVELS, calibrate_intervals
 from models.tabular.settings import inner_split
 from models.tabular.splits import SplitKind, plan_splits
 from tests.support.models.tables import data_of, machines
+from tests.support.nightly import nightly
 
 
 @cache
@@ -94,6 +95,7 @@ class TestHeldOutScores:
         model = fit_model(data_of(columns, Goal.NUMBER, target="y"), 1, lambda number, of: None)
         assert not model.comparison.is_better
 
+    @nightly
     def test_same_file_gives_the_same_model(self) -> None:
         data, model = fitted(Goal.NUMBER)
         again = fit_model(data, 1, lambda number, of: None)

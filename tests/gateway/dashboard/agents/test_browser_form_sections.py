@@ -9,6 +9,7 @@ from tests.gateway.dashboard.widths import too_wide
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.gateway.watched_pumps import PUMP, VIBRATION_TAG, agent_row, import_pump
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 
@@ -43,7 +44,7 @@ async def add_command(seen: Looked) -> None:
 
 @pytest.mark.parametrize(
     "look",
-    [("en-US", "light", 1440), ("zh-CN", "dark", 390)],
+    [pytest.param(("en-US", "light", 1440), marks=nightly), ("zh-CN", "dark", 390)],
     ids=["English", "Chinese phone"],
 )
 async def test_route_and_command_are_entered_in_the_form(

@@ -13,6 +13,7 @@ from tests.support.gateway.warning_machines import (
     train_all,
     training_body,
 )
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 
@@ -22,7 +23,7 @@ PAGE = "/dashboard/agents/warnings"
 @pytest.mark.parametrize(
     ("look", "said"),
     [
-        (("en-US", "light", 1440), "Ready"),
+        pytest.param(("en-US", "light", 1440), "Ready", marks=nightly),
         (("zh-CN", "dark", 390), "可启用"),
     ],
     ids=["English", "Chinese phone"],

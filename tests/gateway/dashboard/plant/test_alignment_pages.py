@@ -18,6 +18,7 @@ from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import words
 from tests.support.gateway.plants import import_plant
+from tests.support.nightly import nightly
 
 PLANT = "/dashboard/plant"
 BRICK = "https://brickschema.org/schema/Brick#"
@@ -138,7 +139,10 @@ class TestInBrowser:
 
     pytestmark = NEEDS_BROWSER
 
-    @pytest.mark.parametrize("look", [("zh-CN", "light", 390), ("en-US", "dark", 1440)])
+    @pytest.mark.parametrize(
+        "look",
+        [("zh-CN", "light", 390), pytest.param(("en-US", "dark", 1440), marks=nightly)],
+    )
     async def test_pages_have_no_faults(
         self, office: Firm, browser: Windows, look: tuple[str, str, int]
     ) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
+from tests.support.nightly import nightly
 from tests.support.plant.epcis import document, event, item, made
 from tests.support.plant.prefixes import assign_prefix
 
@@ -12,7 +13,10 @@ PAGE, PUMP = "/dashboard/identifiers", "88.100.5001/PUMP-1"
 PUMP_URI = f"hdl:{PUMP}"
 
 
-@pytest.mark.parametrize("look", [("zh-CN", "light", 390), ("en-US", "dark", 1440)])
+@pytest.mark.parametrize(
+    "look",
+    [("zh-CN", "light", 390), pytest.param(("en-US", "dark", 1440), marks=nightly)],
+)
 async def test_pages_have_no_faults(
     office: Firm, browser: Windows, look: tuple[str, str, int]
 ) -> None:
