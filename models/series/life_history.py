@@ -66,7 +66,7 @@ def history_features(
 
 def _departures(recipe: LifeRecipe, sums: CumulativeSums, ends: Indices) -> tuple[Floats, Floats]:
     """Return recent means less those of the history and of its beginning, [ends, columns]."""
-    recent = sums.statistics(ends, recipe.windows[1]).mean
-    whole = sums.statistics(ends, int(ends.max())).mean
-    beginning = sums.statistics(np.minimum(ends, recipe.min_steps), recipe.min_steps).mean
+    recent = sums.means(ends, recipe.windows[1])
+    whole = sums.means(ends, int(ends.max()))
+    beginning = sums.means(np.minimum(ends, recipe.min_steps), recipe.min_steps)
     return recent - whole, recent - beginning

@@ -133,7 +133,9 @@ class LifePredictor:
         if document.with_columns or age is not None:
             parts.append(recipe.column_features(sums, end))
         if age is not None:
-            known = CumulativeSums(np.nan_to_num(standardized))  # as in training
+            is_known = np.isfinite(standardized).all()
+            # Missing values are means, as in training.
+            known = sums if is_known else CumulativeSums(np.nan_to_num(standardized))
             parts.append(history_features(recipe, known, index, end, age))
         return np.hstack(parts), sums.statistics(end, recipe.windows[1]).mean[0]
 

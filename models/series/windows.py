@@ -39,6 +39,13 @@ class CumulativeSums:
             )
         ]
 
+    def means(self, ends: Indices, width: int) -> Floats:
+        """Return the means of the windows that end before the positions `ends`, [ends, columns]."""
+        starts = np.maximum(ends - width, 0)
+        count, total = (sums[ends] - sums[starts] for sums in self._sums[:2])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(total / count)
+
     def statistics(self, ends: Indices, width: int) -> WindowStatistics:
         """Return the statistics of the windows that end before the positions `ends`."""
         starts = np.maximum(ends - width, 0)

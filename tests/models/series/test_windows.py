@@ -23,8 +23,10 @@ def test_statistics_are_those_of_the_last_steps(width: int) -> None:
 
 def test_missing_values_are_left_out() -> None:
     values = np.array([[1.0, np.nan], [np.nan, np.nan], [3.0, np.nan], [4.0, np.nan]])
-    found = CumulativeSums(values).statistics(np.array([3]), 3)
+    sums, ends = CumulativeSums(values), np.array([3])
+    found = sums.statistics(ends, 3)
     assert found.mean[0].tolist() == pytest.approx([2.0, np.nan], nan_ok=True)
+    assert sums.means(ends, 3)[0].tolist() == pytest.approx([2.0, np.nan], nan_ok=True)
     assert found.rise[0].tolist() == pytest.approx([3.0, np.nan], nan_ok=True)
 
 
