@@ -19,7 +19,7 @@ from models.monitoring.data import infer_monitor_schema
 from models.problems import Problem, Problems
 from models.sentences import Sentence, sentence
 from models.series.class_data import build_classes
-from models.series.life_data import build_lives
+from models.series.life.data import build_lives
 from models.signature import InputInvalid
 from models.tables.reading import read_table
 from models.tables.schema import LIFE_WORDS, Role, SchemaRequest, TableSchema, infer_schema

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from models.own_evaluation import Training, long_table, round_figure, train
-from models.series.life_adapt import LifeAdapter
-from models.series.life_variant import LifeVariant, load
+from models.series.life.adapt import LifeAdapter
+from models.series.life.variant import LifeVariant, load
 from models.series.public_sets import (
     ENGINE_COLUMNS,
     Engines,

@@ -12,7 +12,8 @@ from models.drift.reference import Counts
 from models.forecasting import variant as forecasting
 from models.monitoring import variant as monitoring
 from models.own_artefact import VariantBroken
-from models.series import class_variant, life_variant
+from models.series import class_variant
+from models.series.life import variant as life_variant
 from models.signature import Columns, InputInvalid, Signature
 from models.tabular import variant as tabular
 from serving.errors import ModelNotFitted, WeightsBroken

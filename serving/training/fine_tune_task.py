@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from models.failure_class import adapt as failure_class
     from models.forecasting import adapt as forecasting
     from models.rul import adapt as rul
-    from models.series import class_adapt, life_adapt
+    from models.series import class_adapt
+    from models.series.life import adapt as life_adapt
     from models.surface_defect import adapt as surface_defect
     from models.tabular import adapt as tabular
     from models.tabular import data as tabular_data
@@ -50,7 +51,7 @@ else:  # LightGBM, ONNX and scikit-learn are imported when a customer's training
     forecasting = LazyModule("models.forecasting.adapt")
     rul = LazyModule("models.rul.adapt")
     class_adapt = LazyModule("models.series.class_adapt")
-    life_adapt = LazyModule("models.series.life_adapt")
+    life_adapt = LazyModule("models.series.life.adapt")
     surface_defect = LazyModule("models.surface_defect.adapt")
     tabular = LazyModule("models.tabular.adapt")
     tabular_data = LazyModule("models.tabular.data")

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.adaptation import AdaptFunction
 from models.series.class_adapt import ClassAdapter
-from models.series.life_adapt import LifeAdapter
+from models.series.life.adapt import LifeAdapter
 from models.signature import Columns, Signature, validate_columns
 from models.tabular.adapt import TabularAdapter
 from serving.errors import InputInvalid

@@ -10,8 +10,8 @@ import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
 from models.own_columns import OWN_COLUMNS
-from models.series.life_adapt import LifeAdapter
-from models.series.life_variant import load
+from models.series.life.adapt import LifeAdapter
+from models.series.life.variant import load
 from models.tables.schema import SchemaRequest
 from models.tabular.adapt import TabularAdapter
 from models.tabular.data import Goal

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.adaptation import TrainingFileInvalid
-from models.series.life_data import LifeData, build_lives
+from models.series.life.data import LifeData, build_lives
 from models.series.reading import read_series
 from models.tables.reading import read_table
 from models.tables.schema import LIFE_WORDS, SchemaRequest, infer_schema

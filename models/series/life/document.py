@@ -5,11 +5,11 @@ import msgspec
 from models.decisions.decider import LimitDecider
 from models.drift.reference import Reference
 from models.series.calls import ColumnRange, TimeColumn
-from models.series.life_distance import LifeDistance
-from models.series.life_features import LifeRecipe
-from models.series.life_history import LifeStart
-from models.series.life_network import LifeNetwork
-from models.series.life_trajectory import Trajectory
+from models.series.life.distance import LifeDistance
+from models.series.life.features import LifeRecipe
+from models.series.life.history import LifeStart
+from models.series.life.network import LifeNetwork
+from models.series.life.trajectory import Trajectory
 from models.tabular.intervals import IntervalTable
 
 VERSION = 1

@@ -7,11 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.series.life_adapt import LifeAdapter
-from models.series.life_history import LifeStart, find_start
-from models.series.life_network import LifeNetwork, standardize
-from models.series.life_network_fitting import fit_network
-from models.series.life_variant import LifeVariant, load
+from models.series.life.adapt import LifeAdapter
+from models.series.life.history import LifeStart, find_start
+from models.series.life.network import LifeNetwork, standardize
+from models.series.life.network_fitting import fit_network
+from models.series.life.variant import LifeVariant, load
 from models.series.series import Series, SeriesColumn, SeriesSet
 from models.signature import Columns, validate_columns
 from models.tables.columns import Kind

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from models.series.calls import stack_readings
-from models.series.life_document import CompleteHistories, LifeDocument
-from models.series.life_features import Features, fill_missing
-from models.series.life_history import COLUMN_BLOCKS, INDEX_FEATURES, history_features
-from models.series.life_trajectory import Trajectory
+from models.series.life.document import CompleteHistories, LifeDocument
+from models.series.life.features import Features, fill_missing
+from models.series.life.history import COLUMN_BLOCKS, INDEX_FEATURES, history_features
+from models.series.life.trajectory import Trajectory
 from models.series.series import Floats, Indices
 from models.series.windows import CumulativeSums
 from models.signature import Columns

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.series.life_model import LEAST_OFFSET, LifeSettings, fit_model
-from models.series.life_rows import LifeRows
+from models.series.life.model import LEAST_OFFSET, LifeSettings, fit_model
+from models.series.life.rows import LifeRows
 from models.series.series import Floats
 from models.tabular.splits import Split, SplitPlan
 

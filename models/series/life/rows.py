@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.series.life_data import LifeData
-from models.series.life_features import LifeRecipe, fit_recipe
-from models.series.life_history import LifeStart, find_start, history_features
+from models.series.life.data import LifeData
+from models.series.life.features import LifeRecipe, fit_recipe
+from models.series.life.history import LifeStart, find_start, history_features
 from models.series.series import Floats, Indices, spread_over
 from models.series.windows import CumulativeSums
 from models.tables.columns import Column, Kind

@@ -10,9 +10,9 @@ from models.adaptation import Adaptation
 from models.evaluation.statistics import Verdict
 from models.own_artefact import VariantBroken
 from models.ready_made.values import ReadyMade
-from models.series.life_adapt import LifeAdapter
-from models.series.life_intervals import calibrate_life_intervals
-from models.series.life_variant import LifeVariant, load
+from models.series.life.adapt import LifeAdapter
+from models.series.life.intervals import calibrate_life_intervals
+from models.series.life.variant import LifeVariant, load
 from models.signature import (
     Columns,
     InputField,

@@ -1,4 +1,4 @@
-"""Fit the network of remaining life (life_network.py) with scikit-learn."""
+"""Fit the network of remaining life (network.py) with scikit-learn."""
 
 import warnings
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
-from models.series.life_network import Layer, LifeNetwork, standardize
+from models.series.life.network import Layer, LifeNetwork, standardize
 from models.series.series import Floats
 
 _HIDDEN = (64, 32)

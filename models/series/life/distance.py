@@ -12,7 +12,7 @@ from models.series.series import Floats, Indices
 
 # Lives at which the mean course is told, evenly from zero to the longest one.
 _POINTS = 30
-# As in life_trajectory.py: smoothed by this part of the longest life, and of the life itself.
+# As in trajectory.py: smoothed by this part of the longest life, and of the life itself.
 _LEAST_WIDTH, _WIDTH_SHARE = 0.08, 0.2
 _SMALLEST = 1e-9
 

@@ -4,10 +4,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.series.life_data import build_lives
-from models.series.life_model import LifeSettings, fit_model
-from models.series.life_rows import build_rows
-from models.series.life_trajectory import Trajectory, fit_trajectory
+from models.series.life.data import build_lives
+from models.series.life.model import LifeSettings, fit_model
+from models.series.life.rows import build_rows
+from models.series.life.trajectory import Trajectory, fit_trajectory
 from models.tables.reading import read_table
 from models.tables.schema import LIFE_WORDS, SchemaRequest, infer_schema
 from tests.support.models.histories import histories

@@ -2,12 +2,12 @@
 
 from models.adaptation import ProgressCallback
 from models.sentences import sentence
-from models.series.life_data import LifeData
-from models.series.life_document import CompleteHistories
-from models.series.life_fitting import FittedLife
-from models.series.life_model import LifeModel
-from models.series.life_rows import LifeRows
-from models.series.life_variant import LifeVariant
+from models.series.life.data import LifeData
+from models.series.life.document import CompleteHistories
+from models.series.life.fitting import FittedLife
+from models.series.life.model import LifeModel
+from models.series.life.rows import LifeRows
+from models.series.life.variant import LifeVariant
 from models.tabular.boosting import raw_scores
 from models.tabular.tree_graph import build_tree_graph, require_same_scores
 

@@ -9,7 +9,7 @@ training file begin at the same time, and a history that begins there too is com
 import msgspec
 import numpy as np
 
-from models.series.life_features import LifeRecipe
+from models.series.life.features import LifeRecipe
 from models.series.series import Floats, Indices, SeriesSet
 from models.series.windows import CumulativeSums
 from models.tables.columns import Kind

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.series.life_distance import LifeDistance, fit_column_course, fit_distance
+from models.series.life.distance import LifeDistance, fit_column_course, fit_distance
 
 LIFE = np.tile(np.arange(100.0)[::-1], 4)
 MACHINES = np.repeat(np.arange(4), 100)

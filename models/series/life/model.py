@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 from scipy.stats import norm
 
-from models.series.life_features import Features, fill_missing, fit_index
-from models.series.life_network import LifeNetwork
-from models.series.life_network_fitting import fit_network
-from models.series.life_rows import LifeRows
-from models.series.life_trajectory import Trajectory, fit_trajectory
+from models.series.life.features import Features, fill_missing, fit_index
+from models.series.life.network import LifeNetwork
+from models.series.life.network_fitting import fit_network
+from models.series.life.rows import LifeRows
+from models.series.life.trajectory import Trajectory, fit_trajectory
 from models.series.series import Floats, Indices
 
 # From so many rows on, there are more and larger trees.

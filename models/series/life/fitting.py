@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.series.life_distance import LifeDistance, fit_column_course, fit_distance
-from models.series.life_model import LifeModel, LifeSettings, fit_model
-from models.series.life_rows import LifeRows
-from models.series.life_settings import choose_history, choose_settings
+from models.series.life.distance import LifeDistance, fit_column_course, fit_distance
+from models.series.life.model import LifeModel, LifeSettings, fit_model
+from models.series.life.rows import LifeRows
+from models.series.life.settings import choose_history, choose_settings
 from models.series.series import Floats
 from models.tabular.data import Target
 from models.tabular.evaluation import Comparison, compare

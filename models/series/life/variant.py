@@ -9,8 +9,8 @@ from models.decisions.decider import WIDENING, Decider, decision_outputs
 from models.drift.reference import Counts
 from models.own_artefact import decode_document
 from models.series.calls import check_series, input_fields, outside_flags, stack_readings
-from models.series.life_document import VERSION, LifeDocument
-from models.series.life_prediction import LifePredictor, PredictedLives
+from models.series.life.document import VERSION, LifeDocument
+from models.series.life.prediction import LifePredictor, PredictedLives
 from models.series.series import Floats
 from models.series.windows import CumulativeSums
 from models.signature import Columns, Signature

@@ -16,13 +16,13 @@ from models.drift.fitting import fit_means
 from models.drift.reference import Reference, fit_numbers
 from models.sentences import Sentence, sentence
 from models.series.calls import ColumnRange, TimeColumn
-from models.series.life_complete import build_complete, of_last_steps, require_same_trees
-from models.series.life_data import LifeData, build_lives
-from models.series.life_document import VERSION, LifeDocument, render
-from models.series.life_fitting import FittedLife, fit_life
-from models.series.life_intervals import calibrate_life_intervals
-from models.series.life_rows import LifeRows, build_rows, reading_columns
-from models.series.life_variant import load
+from models.series.life.complete import build_complete, of_last_steps, require_same_trees
+from models.series.life.data import LifeData, build_lives
+from models.series.life.document import VERSION, LifeDocument, render
+from models.series.life.fitting import FittedLife, fit_life
+from models.series.life.intervals import calibrate_life_intervals
+from models.series.life.rows import LifeRows, build_rows, reading_columns
+from models.series.life.variant import load
 from models.series.ready_made import WindowInputs
 from models.series.series import Indices
 from models.series.windows import CumulativeSums
