@@ -130,7 +130,7 @@ def _fit_reference(data: ClassData, fitted: FittedClasses, calibration: Calibrat
     for number, series in enumerate(data.series.series):
         rows = np.flatnonzero(windows.series == number)
         sums = CumulativeSums(series.readings)
-        means[rows] = sums.statistics(windows.ends[rows], windows.steps).mean
+        means[rows] = sums.means(windows.ends[rows], windows.steps)
     names = [(column.name, column.unit) for column in data.series.columns]
     scores = fitted.held_out.scores[fitted.held_out.rows]
     return Reference(

@@ -145,7 +145,7 @@ def _fit_reference(data: LifeData, rows: LifeRows, fitted: FittedLife) -> Refere
     width = rows.recipe.windows[1]
     means = np.vstack(
         [
-            CumulativeSums(one.readings).statistics(ends, width).mean
+            CumulativeSums(one.readings).means(ends, width)
             for one, ends in zip(data.histories.series, rows.ends, strict=True)
         ]
     )

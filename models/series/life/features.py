@@ -48,11 +48,11 @@ class LifeRecipe(msgspec.Struct, frozen=True):
 
     def recent_means(self, sums: CumulativeSums, ends: Indices) -> Floats:
         """Return the mean of each column over the second window; 0 where it has no value."""
-        return np.nan_to_num(sums.statistics(ends, self.windows[1]).mean)
+        return np.nan_to_num(sums.means(ends, self.windows[1]))
 
     def column_features(self, sums: CumulativeSums, ends: Indices) -> Floats:
         """Return means and rises of each column, [ends, features]: a block for each statistic."""
-        means = [sums.statistics(ends, width).mean for width in self.windows[1:-1]]
+        means = [sums.means(ends, width) for width in self.windows[1:-1]]
         rises = [sums.statistics(ends, width).rise for width in self._rise_windows]
         return np.hstack([*means, *rises])
 
@@ -69,7 +69,7 @@ class LifeRecipe(msgspec.Struct, frozen=True):
     def index_features(self, index: Floats, ends: Indices) -> Floats:
         """Return means, rises and a deviation of the health index, [ends, features]."""
         sums = CumulativeSums(index[:, np.newaxis])
-        means = [sums.statistics(ends, width).mean for width in self.windows]
+        means = [sums.means(ends, width) for width in self.windows]
         rises = [sums.statistics(ends, width).rise for width in self.windows[-3:]]
         return np.hstack([*means, *rises, sums.statistics(ends, self.windows[-2]).deviation])
 

@@ -137,7 +137,7 @@ class LifePredictor:
             # Missing values are means, as in training.
             known = sums if is_known else CumulativeSums(np.nan_to_num(standardized))
             parts.append(history_features(recipe, known, index, end, age))
-        return np.hstack(parts), sums.statistics(end, recipe.windows[1]).mean[0]
+        return np.hstack(parts), sums.means(end, recipe.windows[1])[0]
 
     def _predict_course(self, course: Trajectory, features: Features, steps: int) -> Floats:
         """Return the lives at which the recent means of the index fit its course."""

@@ -68,7 +68,7 @@ class LifeVariant:
         width = document.recipe.windows[1]
         readings = stack_readings(columns, document.columns, width)
         end = np.array([readings.shape[1]])
-        means = np.vstack([CumulativeSums(one).statistics(end, width).mean for one in readings])
+        means = np.vstack([CumulativeSums(one).means(end, width) for one in readings])
         names = [column.name for column in document.columns]
         inputs = dict(zip(names, means.T, strict=True))
         return document.reference.count(inputs, results["value"])
