@@ -34,10 +34,11 @@ async def raw() -> AsyncIterator[RawServer]:
 @pytest.fixture
 def started(database_url: str, tmp_path: Path, raw: RawServer) -> Started:
     """Returns a context manager that runs a gateway in front of the raw server, with a long
-    first-byte timeout."""
+    first-byte timeout and a short one for clients that do not read."""
 
     def make(**values: Any) -> AbstractAsyncContextManager[Gateway]:
-        return run_before(raw, database_url, tmp_path, **{"first_byte_timeout_s": 20.0, **values})
+        given = {"first_byte_timeout_s": 20.0, "idle_timeout_s": 0.7, **values}
+        return run_before(raw, database_url, tmp_path, **given)
 
     return make
 

@@ -51,9 +51,9 @@ async def run_before(
 ) -> AsyncIterator[Gateway]:
     """A gateway with short timeouts; at the end no reservation is held and all records agree."""
     given = {
-        "first_byte_timeout_s": 0.7,
-        "idle_timeout_s": 0.7,
-        "body_timeout_s": 0.7,
+        "first_byte_timeout_s": 2.0,
+        "idle_timeout_s": 2.0,
+        "body_timeout_s": 2.0,
         "max_answer_bytes": 1 << 20,
         **values,
     }
