@@ -16,7 +16,7 @@ from models.onnx_graph import ExportMismatch
 from models.sentences import Sentence, describe_verdict, sentence
 from models.tables.schema import SchemaRequest
 
-DEFAULT_RATE = 0.01
+DEFAULT_RATE = 0.02
 # The relative difference between the scores of the fit and of the float32 artefact.
 _EXPORT_TOLERANCE = 0.02
 _CHECKED_WINDOWS = 100

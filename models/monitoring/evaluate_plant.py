@@ -19,7 +19,7 @@ from models.monitoring.trained_calls import call_rows, train_variant
 PLANTS = (1, 2, 3, 4, 5, 6)
 TRAINED_ROWS, TESTED_ROWS, FAULT_ROW = 500, 960, 160
 NORMAL_COURSES = 3
-RATES = (0.01, 0.03)
+RATES = (0.01, 0.02, 0.03)
 # The share of false alarms at which methods are compared, by a limit from the tested normal rows.
 COMMON_RATE = 0.03
 FAULTS = (
