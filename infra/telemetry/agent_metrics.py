@@ -113,8 +113,8 @@ _COUNTERS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     (
         "reports",
         "maas_agent_reports",
-        "Daily reports of agents that were queued.",
-        (),
+        "Daily reports of agents that were queued, or that failed.",
+        ("outcome",),
     ),
 )
 

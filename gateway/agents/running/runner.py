@@ -105,8 +105,9 @@ class AgentRunner(Poller):
         async with self._deps.database.transaction() as session:
             await expire_proposals(session, now)
             await expire_commands(session, now)
-        sent = await send_due_reports(self._deps.database, self._deps.clock)
-        self._deps.metrics.reports.inc(sent)
+        reports = await send_due_reports(self._deps.database, self._deps.clock)
+        self._deps.metrics.reports.labels("queued").inc(reports.queued)
+        self._deps.metrics.reports.labels("failed").inc(reports.failed)
 
     async def observed(self, agents: Sequence[Agent]) -> list[TickInput]:
         """Return the agents with the results of their rules."""

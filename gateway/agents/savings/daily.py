@@ -1,10 +1,15 @@
 """Send the daily reports that are due, each once a day of its account."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.notifications.agent_reports import AgentReportNotice, enqueue_agent_report
@@ -14,7 +19,7 @@ from gateway.tables import agents_reports
 from gateway.tables.agents import Agent
 from infra import ids
 from infra.clock import Clock
-from infra.database.database import Database
+from infra.database.database import Database, is_connection_lost
 
 MAX_REPORTS = 50
 # Paused agents do nothing, so nothing is reported of them. Rows that another process reports are
@@ -24,7 +29,8 @@ _DUE = text("""
     from agent
     join billing_profile profile on profile.account_id = agent.account_id
     left join agent_report report on report.agent_id = agent.id
-    where agent.definition #>> '{recipients,daily_report}' <> ''
+    where agent.id > :after
+      and agent.definition #>> '{recipients,daily_report}' <> ''
       and agent.status in ('active', 'stopped')
       and (cast(:now as timestamptz) at time zone profile.time_zone)::time
           >= cast(agent.definition #>> '{recipients,daily_report}' as time)
@@ -35,16 +41,56 @@ _DUE = text("""
 """)
 
 
-async def send_due_reports(database: Database, clock: Clock) -> int:
-    """Enqueue the reports that are due, in one transaction. Returns how many there were."""
-    async with database.transaction() as session:
-        due = (await session.execute(_DUE, {"now": clock.now(), "most": MAX_REPORTS})).all()
-        for one in due:
-            row = await session.get_one(Agent, one.id)
+_FIRST = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class DueReports:
+    """How many reports were queued, and how many could not be built and are tried again later."""
+
+    queued: int
+    failed: int
+
+
+async def send_due_reports(database: Database, clock: Clock) -> DueReports:
+    """Enqueue all reports that are due, MAX_REPORTS in one transaction."""
+    queued = due = 0
+    after: UUID | None = _FIRST
+    while after is not None:
+        async with database.transaction() as session:
+            page = await _due(session, clock, after)
+            for agent_id, day in page:
+                queued += await _enqueue_safely(session, clock, agent_id, day)
+        due += len(page)
+        after = page[-1][0] if len(page) == MAX_REPORTS else None
+    return DueReports(queued, due - queued)
+
+
+async def _due(session: AsyncSession, clock: Clock, after: UUID) -> Sequence[tuple[UUID, date]]:
+    """Lock the next agents whose report is due; returns them with the day of the report."""
+    values = {"now": clock.now(), "after": after, "most": MAX_REPORTS}
+    return [(one.id, one.day) for one in await session.execute(_DUE, values)]
+
+
+async def _enqueue_safely(session: AsyncSession, clock: Clock, agent_id: UUID, day: date) -> bool:
+    """Enqueue a report; one that fails ends neither the others nor the ticks of agents.
+
+    Raises if the connection is lost, which ends the transaction of all.
+    """
+    try:
+        async with session.begin_nested():
+            row = await session.get_one(Agent, agent_id)
             report = await load_report(session, clock, row)
-            await enqueue_agent_report(session, clock, _notice(row, report, one.day))
-            await _mark_sent(session, row, one.day)
-    return len(due)
+            await enqueue_agent_report(session, clock, _notice(row, report, day))
+            await _mark_sent(session, row, day)
+    except Exception as error:
+        if isinstance(error, SQLAlchemyError) and is_connection_lost(error):
+            raise
+        agent = ids.format_id(AGENT, agent_id)
+        log = structlog.get_logger()
+        log.error("the daily report of an agent failed", agent=agent, exc_info=error)
+        return False
+    return True
 
 
 def _notice(row: Agent, report: AgentReport, day: date) -> AgentReportNotice:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from billing.accounts.profiles import update_profile
+from gateway.agents.savings import daily
 from gateway.agents.savings.daily import send_due_reports
 from gateway.agents.store.agents import AgentChange, find_agent, set_status
 from gateway.agents.store.days import TickCounts, add_counts
@@ -188,6 +189,36 @@ class TestReport:
             assert [one for one in found if one >= first] == sent, hours
         assert "每日报告" in found[second]
         assert made["name"] in found[second]
+
+    async def test_report_that_fails_does_not_keep_others_from_being_sent(
+        self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(daily, "MAX_REPORTS", 1)  # each in a transaction of its own
+        damaged, whole = [
+            (await watched(gateway, recipients={"daily_report": "08:00"}))[0] for _ in range(2)
+        ]
+        database, clock = gateway.parts.database, ShiftedClock()
+        async with database.transaction() as session:
+            await update_profile(session, gateway.account.id, email="li@acme.example")
+            rows = [
+                await find_agent(session, gateway.account.id, one["id"]) for one in (damaged, whole)
+            ]
+            for row in rows:
+                row.status = AgentStatus.STOPPED
+            row = rows[0]
+            definition = row.definition
+            row.definition = {"recipients": definition["recipients"]}
+        clock.to(clock.now().replace(hour=0, minute=0) + timedelta(days=9))
+        reports = await send_due_reports(database, clock)
+        assert reports.failed == 1
+        assert reports.queued >= 1
+        assert not await letters(gateway, damaged["id"])
+        assert await letters(gateway, whole["id"])
+        async with database.transaction() as session:
+            (await find_agent(session, gateway.account.id, damaged["id"])).definition = definition
+        again = await send_due_reports(database, clock)
+        assert (again.queued, again.failed) == (1, 0)
+        assert await letters(gateway, damaged["id"])
 
 
 async def letters(gateway: Gateway, agent: str) -> dict[str, str]:
