@@ -14,8 +14,8 @@ from models.surface_defect.discriminant import Classes
 from models.surface_defect.head import fit, serialise
 from models.surface_defect.held_out import HeldOutPredictions
 from models.surface_defect.labelled_pictures import read_training_file
-from models.surface_defect.picture import training_views
 from models.surface_defect.picture_place import LabelledPicture
+from models.surface_defect.views import ViewPlan, plan_views, training_views
 
 METRIC = "accuracy on held-out images, mean over labels"
 # Standard errors by which the accuracy must exceed that of guessing.
@@ -52,8 +52,9 @@ class SurfaceAdapter:
         )
         truth = np.array([labels.index(example.label) for example in examples], dtype=np.intp)
         backbone = open_backbone(self.backbone)
-        views = _extract_views(backbone, examples, progress)
-        fitted_head = fit(views, truth, labels, backbone.identity, training.groups)
+        plan = plan_views(len(examples))
+        views = _extract_views(backbone, examples, plan, progress)
+        fitted_head = fit(views, truth, labels, backbone.identity, training.groups, plan)
         held_out = fitted_head.held_out
         if not fitted_head.turned:
             progress(_UPRIGHT_ONLY)
@@ -65,12 +66,15 @@ class SurfaceAdapter:
 
 
 def _extract_views(
-    backbone: Backbone, examples: Sequence[LabelledPicture], progress: ProgressCallback
+    backbone: Backbone,
+    examples: Sequence[LabelledPicture],
+    plan: ViewPlan,
+    progress: ProgressCallback,
 ) -> Features:
     """Return the features of each picture's training views, [pictures, views, features]."""
     views = []
     for number, example in enumerate(examples, 1):
-        views.append(backbone.extract_features(training_views(example.picture)))
+        views.append(backbone.extract_features(training_views(example.picture, plan)))
         if number % _PROGRESS_INTERVAL == 0:
             progress(
                 sentence("Processed {number} of {of} images.", number=number, of=len(examples))

@@ -30,9 +30,10 @@ from models.surface_defect.conversion import BackboneMissing, convert, packaged_
 from models.surface_defect.data import LABELS, Dataset, load
 from models.surface_defect.discriminant import Classes
 from models.surface_defect.head import Head, fit
-from models.surface_defect.picture import Picture, decode_base64, resize, training_views
+from models.surface_defect.picture import Picture, decode_base64, resize
 from models.surface_defect.variant import IMAGE
 from models.surface_defect.variant import load as load_variant
+from models.surface_defect.views import training_views
 from models.training_data import TrainingDataMissing, record_metrics
 
 METRICS = Path(__file__).with_name("metrics.json")

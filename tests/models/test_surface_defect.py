@@ -16,8 +16,8 @@ from models.surface_defect.adapt import SurfaceAdapter
 from models.surface_defect.backbone import Backbone, BackboneBroken, open_backbone
 from models.surface_defect.head import HeadBroken
 from models.surface_defect.held_out import assign_folds, cross_validate, probabilities
-from models.surface_defect.picture import UPRIGHT_VIEWS
 from models.surface_defect.variant import VERSION, Variant, load
+from models.surface_defect.views import ViewPlan
 from tests.support.models.made_up_surfaces import (
     LABELS,
     WIDTH,
@@ -189,14 +189,14 @@ class TestBackbone:
 
 
 class TestQuarterTurns:
-    """Views of an image: five upright ones, then four turned by a quarter."""
+    """Views of an image: upright ones, then four turned by a quarter."""
 
     def views(self, turned_apart: float) -> tuple[Any, Any]:
         views, truth = clouds(12, 4.0, seed=3)
         turned = np.repeat(views[:, :1], 4, axis=1).copy()
         turned[:, :, :3] += turned_apart * np.roll(np.eye(3), 1, axis=0)[truth][:, np.newaxis]
         turned[:, :, :3] -= turned_apart * np.eye(3)[truth][:, np.newaxis]
-        upright = np.repeat(views[:, :1], UPRIGHT_VIEWS, axis=1)
+        upright = np.repeat(views[:, :1], ViewPlan.ALL.value, axis=1)
         return np.concatenate([upright, turned], axis=1), truth
 
     def test_turns_are_learned_where_labels_do_not_depend_on_them(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
-from models.surface_defect import adapt, labelled_pictures
+from models.surface_defect import adapt, labelled_pictures, views
 from models.surface_defect.adapt import METRIC, SurfaceAdapter
 from models.surface_defect.backbone import BackboneBroken, open_backbone
 from models.surface_defect.labelled_pictures import read_training_file
@@ -57,7 +57,14 @@ class TestSurfaceFineTuning:
             "Accuracy on held-out images: 100.0%.",
         ]
 
-    def test_variant_classifies_unseen_images(self, adapter: SurfaceAdapter) -> None:
+    @pytest.mark.parametrize("most_with_all_views", [500, 10])
+    def test_variant_classifies_unseen_images(
+        self,
+        adapter: SurfaceAdapter,
+        monkeypatch: pytest.MonkeyPatch,
+        most_with_all_views: int,
+    ) -> None:
+        monkeypatch.setattr(views, "_MOST_WITH_ALL_VIEWS", most_with_all_views)
         adaptation, _ = adapted(adapter, *lines(10))
         variant = load(adaptation.artefact, open_backbone(adapter.backbone))
         asked = [line(label, seed) for label in LABELS for seed in range(50, 60)]

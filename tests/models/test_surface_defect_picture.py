@@ -14,16 +14,11 @@ from models.surface_defect.picture import (
     MAX_BYTES,
     MAX_PIXELS,
     TARGET_PIXELS,
-    UPRIGHT_VIEWS,
     PictureInvalid,
-    coarse_copy,
     decode_base64,
     decode_picture,
-    faint_copy,
-    mirror_images,
-    small_copy,
-    training_views,
 )
+from models.surface_defect.views import mirror_images
 from tests.support.models.made_up_surfaces import base64_of, file_of, surface
 
 ORIENTATION = 0x0112
@@ -234,34 +229,3 @@ class TestImageValidation:
         alpha[5, 5] = 254
         message = refused(file_of(np.dstack([grey, grey, grey, alpha])))
         assert message == "has transparent pixels; save it without transparency"
-
-
-class TestTrainingViews:
-    def test_turned_views_follow_the_upright_ones(self) -> None:
-        image = np.random.default_rng(1).integers(0, 256, (120, 200, 3), dtype=np.uint8)
-        views = training_views(image)
-        assert [one.shape[:2] for one in views[:UPRIGHT_VIEWS]] == [(120, 200)] * UPRIGHT_VIEWS
-        assert [one.shape[:2] for one in views[UPRIGHT_VIEWS:]] == [(200, 120)] * 4
-        np.testing.assert_array_equal(views[0], image)
-        np.testing.assert_array_equal(views[UPRIGHT_VIEWS], np.rot90(image))
-
-    def test_coarse_copy_keeps_the_mean_and_loses_fine_texture(self) -> None:
-        image = np.random.default_rng(1).integers(0, 256, (121, 81, 3), dtype=np.uint8)
-        coarse = coarse_copy(image)
-        assert coarse.shape == image.shape
-        assert coarse.mean() == pytest.approx(image.mean(), abs=2)
-        assert coarse.std() < image.std() / 2
-
-    def test_faint_copy_keeps_the_mean_and_loses_half_of_the_contrast(self) -> None:
-        image = np.random.default_rng(1).integers(0, 256, (50, 60, 3), dtype=np.uint8)
-        faint = faint_copy(image)
-        assert faint.mean(axis=(0, 1)) == pytest.approx(image.mean(axis=(0, 1)), abs=0.5)
-        assert faint.std() == pytest.approx(image.std() / 2, rel=0.02)
-
-    def test_small_copy_loses_what_is_finer_than_a_fifth(self) -> None:
-        image = np.zeros((100, 50, 3), dtype=np.uint8)
-        image[::5] = 200
-        small = small_copy(image)
-        assert small.shape == image.shape
-        assert np.ptp(small) == 0
-        assert small.mean() == pytest.approx(image.mean())
