@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -153,8 +154,9 @@ async def test_key_reaches_only_the_endpoints_of_its_permissions(shared_gateway:
 
 async def test_key_of_a_connector_stores_readings_and_reads_none(shared_gateway: Gateway) -> None:
     await shared_gateway.http.post(f"{PLANT}/points", json={"tag": "CONN-1"})
-    reading = {"tag": "CONN-1", "time": "2026-11-01T00:00:00Z", "value": 1}
-    body, line = {"readings": [reading]}, "CONN-1 value=1 1793500000000000000"
+    at = shared_gateway.parts.clock.now() - timedelta(days=1)
+    reading = {"tag": "CONN-1", "time": at.isoformat(), "value": 1}
+    body, line = {"readings": [reading]}, f"CONN-1 value=1 {int(at.timestamp())}000000000"
     async with client(shared_gateway, await restricted(shared_gateway, "readings:write")) as http:
         stored = await http.post(f"{PLANT}/readings", json=body)
         assert (stored.status_code, stored.json()["refused"]) == (200, 0), stored.text
