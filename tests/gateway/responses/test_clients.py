@@ -19,9 +19,14 @@ providers: Any = LazyModule("pydantic_ai.providers.openai")
 
 @pytest.fixture(scope="module", autouse=True)
 def _imported() -> None:
-    """Imported before a gateway runs, which would answer no call for the second that it takes."""
+    """Imported before a gateway runs, which would answer no call for the second that it takes.
+
+    The last two are imported by the first run of an agent: 1.6 MB of prices, and the endpoints.
+    """
     import_module("pydantic_ai.models.openai")
     import_module("pydantic_ai.providers.openai")
+    import_module("genai_prices.data")
+    import_module("openai.resources")
 
 
 @pytest.mark.parametrize("streamed", [False, True])
