@@ -17,8 +17,8 @@ from models.surface_defect.views import ViewPlan
 
 VERSION = 1
 # Standard errors by which quarter turns may lower the accuracy. By one, turns were left out by
-# chance for textures that look alike from every side: turned pictures were then right in 69 %
-# instead of 97 %. Where labels name a direction, turns cost far more.
+# chance in some draws of textures that look alike from every side: in one of them 69 % of the
+# turned pictures were right, instead of 97 %. Where labels name a direction, turns cost far more.
 _MAX_LOSS_ERRORS = 2.0
 
 

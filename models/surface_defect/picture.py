@@ -17,8 +17,8 @@ Picture = NDArray[np.uint8]
 """RGB pixels of a picture, [height, width, 3]."""
 
 # Number of pixels after resizing, aspect ratio kept. It determines the inference cost, and a head
-# must see pictures at the scale of its training. With 224 × 224 pixels, twice the cost, neither
-# steel nor drawn boards were told apart better.
+# must see pictures at the scale of its training. 224 × 224 pixels cost twice as much, for
+# half a point more on drawn boards and less on steel.
 TARGET_PIXELS = 160 * 160
 # Limits of a picture before it is resized; sides in pixels.
 MIN_SIDE = 16

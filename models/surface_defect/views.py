@@ -36,7 +36,7 @@ class ViewPlan(Enum):
 
 
 def plan_views(pictures: int) -> ViewPlan:
-    """Return which views of each are learned, of so many pictures."""
+    """Return the views that are learned of each picture, given the number of pictures."""
     return ViewPlan.ALL if pictures <= _MOST_WITH_ALL_VIEWS else ViewPlan.FEW
 
 

@@ -41,9 +41,6 @@ _DUE = text("""
 """)
 
 
-_FIRST = UUID(int=0)
-
-
 @dataclass(frozen=True, slots=True)
 class DueReports:
     """How many reports were queued, and how many could not be built and are tried again later."""
@@ -54,16 +51,15 @@ class DueReports:
 
 async def send_due_reports(database: Database, clock: Clock) -> DueReports:
     """Enqueue all reports that are due, MAX_REPORTS in one transaction."""
-    queued = due = 0
-    after: UUID | None = _FIRST
-    while after is not None:
+    sent: list[bool] = []
+    after = UUID(int=0)
+    while True:
         async with database.transaction() as session:
             page = await _due(session, clock, after)
-            for agent_id, day in page:
-                queued += await _enqueue_safely(session, clock, agent_id, day)
-        due += len(page)
-        after = page[-1][0] if len(page) == MAX_REPORTS else None
-    return DueReports(queued, due - queued)
+            sent += [await _enqueue_safely(session, clock, *one) for one in page]
+        if len(page) < MAX_REPORTS:
+            return DueReports(queued=sum(sent), failed=len(sent) - sum(sent))
+        after, _ = page[-1]
 
 
 async def _due(session: AsyncSession, clock: Clock, after: UUID) -> Sequence[tuple[UUID, date]]:
