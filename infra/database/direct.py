@@ -43,6 +43,7 @@ class DirectConnection:
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
         self._statements: PreparedStatements | None = None
+        self._opening = asyncio.Lock()
 
     async def statement(self, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Execute a statement with psycopg's `%(name)s` placeholders and return its rows.
@@ -83,10 +84,16 @@ class DirectConnection:
             await connection.close()
 
     async def _open(self) -> PreparedStatements:
-        """Open a connection in autocommit mode for reuse, and return its prepared statements."""
-        self._connection = await connect(self._url, autocommit=True)
-        self._statements = PreparedStatements(self._connection)
-        return self._statements
+        """Open a connection in autocommit mode for reuse, and return its prepared statements.
+
+        Statements that arrive meanwhile wait for it: each would open a connection of its own, and
+        all but the last would never be closed.
+        """
+        async with self._opening:
+            if self._statements is None:
+                self._connection = await connect(self._url, autocommit=True)
+                self._statements = PreparedStatements(self._connection)
+            return self._statements
 
 
 def connection_is_lost(error: DBAPIError, connection: Connection | None) -> bool:

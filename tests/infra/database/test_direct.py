@@ -38,6 +38,22 @@ async def test_direct_statement_returns_its_rows(postgres: str) -> None:
     await connection.close()
 
 
+async def test_direct_statements_at_once_open_one_connection(postgres: str) -> None:
+    connection = DirectConnection(postgres, 5)
+    backend = "select pg_backend_pid()"
+    first, *others = await asyncio.gather(*(connection.statement(backend, {}) for _ in range(5)))
+    assert others == [first] * 4
+    await connection.close()
+
+
+async def test_direct_statements_at_once_try_in_turn_when_the_server_is_down() -> None:
+    nowhere = DirectConnection("postgresql://127.0.0.1:1/none", 5)
+    ended = await asyncio.gather(
+        *(nowhere.statement("select 1", {}) for _ in range(3)), return_exceptions=True
+    )
+    assert [type(one) for one in ended] == [DatabaseUnavailable] * 3
+
+
 async def test_failed_direct_statement_leaves_the_connection_usable(postgres: str) -> None:
     connection = DirectConnection(postgres, 5)
     with pytest.raises(DBAPIError):
