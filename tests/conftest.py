@@ -25,11 +25,14 @@ from tests.support.migrated_database import copy_files, migrated_files
 from tests.support.paying.service import PayingService, run_paying_service
 from tests.support.profile import PROFILE
 from tests.support.serving import APPLICATIONS
+from tests.support.steady_loop import use_steady_loops
 from tests.support.stories.story import Story
 from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 
 # Of the programs that tests start.
 os.environ["MAAS_PROFILE"] = PROFILE
+
+use_steady_loops()
 
 pytest_plugins = (
     "tests.support.engine.plugin",
