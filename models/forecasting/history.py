@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.forecasting.data import OtherColumn, describe_step, standardize_others
 from models.forecasting.grid import Floats, to_grid
 from models.forecasting.windows import Form, Windows, make_windows, summarize_others
-from models.signature import InputInvalid
+from models.signature import Columns, InputInvalid
 from models.tables.dates import parse_dates
 
 # The most steps of a history that may be missing; they are filled by straight lines.
@@ -26,6 +26,17 @@ class History:
 
     windows: Windows
     filled: NDArray[np.int64]
+
+
+class HistoryColumns(dict[str, NDArray[Any]]):
+    """The columns of a call, and the history that was read from them.
+
+    A call is checked, run and counted: each would read the history again.
+    """
+
+    def __init__(self, columns: Columns, history: History) -> None:
+        super().__init__(columns)
+        self.history = history
 
 
 def least_rows(form: Form) -> int:

@@ -4,7 +4,6 @@ The trees are an ONNX graph, the linear method a matrix. All else is computed he
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,7 +16,14 @@ from models.forecasting.blending import blend
 from models.forecasting.data import HORIZON, LEVEL, OtherColumn, describe_step, history_means
 from models.forecasting.error_units import error_units
 from models.forecasting.grid import Floats
-from models.forecasting.history import MAX_FILLED_SHARE, least_rows, parse_times, read_history
+from models.forecasting.history import (
+    MAX_FILLED_SHARE,
+    History,
+    HistoryColumns,
+    least_rows,
+    parse_times,
+    read_history,
+)
 from models.forecasting.intervals import DEFAULT_LEVEL, LEVELS, HorizonIntervals
 from models.forecasting.linear import LinearModel
 from models.forecasting.methods import Methods, forecast_by
@@ -75,28 +81,33 @@ class ForecastVariant:
         """None: forecasts are not decided on by costs."""
         return None
 
-    def with_seconds(self, columns: Columns) -> Columns:
-        """Return columns with the times as seconds since 1970, which is slow to read from texts.
+    def with_history(self, columns: Columns) -> HistoryColumns:
+        """Return valid columns with the history that they contain, which is slow to read.
 
-        `check`, `run` and `count_inputs` take columns with texts or with seconds. Raises
-        InputInvalid for texts that are no times.
+        `check`, `run` and `count_inputs` take columns with or without it. Raises InputInvalid for
+        columns that do not fit together.
         """
         name = self.document.time
-        return {**columns, name: parse_times(columns[name], name)}
+        with_seconds = {**columns, name: parse_times(columns[name], name)}
+        self._check_lengths(with_seconds)
+        return HistoryColumns(with_seconds, self._read(with_seconds))
 
     def check(self, columns: Columns) -> None:
         """Validate columns that fit the signature, as a whole. Raises InputInvalid."""
         self.horizon_of(columns)
-        names = [self.document.target, *(one.name for one in self.document.others)]
+        self._check_lengths(columns)
+        self._read(columns)
+
+    def _check_lengths(self, columns: Columns) -> None:
+        """Raise InputInvalid unless all columns have as many values in a row as there are times."""
         length = columns[self.document.time].shape[1]
-        for name in names:
+        for name in self._names:
             if columns[name].shape[1] != length:
                 raise InputInvalid(
                     f"{name!r} has {columns[name].shape[1]} values in each row, but "
                     f"{self.document.time!r} has {length}.",
                     param=name,
                 )
-        self._read(columns)
 
     def horizon_of(self, columns: Columns) -> int:
         """Return the number of steps ahead, the same for all rows. Raises InputInvalid."""
@@ -110,7 +121,7 @@ class ForecastVariant:
     def run(self, columns: Columns) -> Columns:
         """Return the forecasts of columns of the signature; one array for each output."""
         document, horizon = self.document, self.horizon_of(columns)
-        history, values = self._read(columns)
+        history = self._read(columns)
         forecast = self.forecast(history.windows)[:, :horizon]
         unit = error_units(history.windows, document.form)
         level = np.asarray(columns[LEVEL], dtype=np.float64)
@@ -121,7 +132,7 @@ class ForecastVariant:
             "lower": (forecast - width).astype(np.float32),
             "upper": (forecast + width).astype(np.float32),
             "filled": history.filled,
-            "outside": self._outside_names(values),
+            "outside": self._outside_names(self._values(columns)),
         }
 
     def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
@@ -129,9 +140,10 @@ class ForecastVariant:
         document = self.document
         if document.reference is None:
             return None
-        history, _ = self._read(columns)
-        names = [document.target, *(one.name for one in document.others)]
-        inputs = dict(zip(names, history_means(history.windows, document.others).T, strict=True))
+        history = self._read(columns)
+        inputs = dict(
+            zip(self._names, history_means(history.windows, document.others).T, strict=True)
+        )
         return document.reference.count(inputs, np.asarray(results["forecast"]).mean(axis=1))
 
     def forecast(self, windows: Windows) -> Floats:
@@ -142,20 +154,29 @@ class ForecastVariant:
         ]
         return blend(forecasts, np.array(document.weights), document.edges)
 
-    def _read(self, columns: Columns) -> Any:
-        """Return the histories of rows and their values, [rows, length, columns]."""
+    def _read(self, columns: Columns) -> History:
+        """Return the histories of rows. Raises InputInvalid."""
+        if isinstance(columns, HistoryColumns):
+            return columns.history
         document = self.document
         times = parse_times(columns[document.time], document.time)
-        names = [document.target, *(one.name for one in document.others)]
-        values = np.stack([columns[name] for name in names], axis=2).astype(np.float64)
-        history = read_history(times, values, document.form, document.others, document.time)
-        return history, values
+        values = self._values(columns)
+        return read_history(times, values, document.form, document.others, document.time)
+
+    @property
+    def _names(self) -> list[str]:
+        """The target and the further columns."""
+        return [self.document.target, *(one.name for one in self.document.others)]
+
+    def _values(self, columns: Columns) -> Floats:
+        """Return the values of the target and the further columns, [rows, length, columns]."""
+        return np.stack([columns[name] for name in self._names], axis=2).astype(np.float64)
 
     def _outside_names(self, values: Floats) -> NDArray[np.object_]:
         """Return the names of the columns that leave the trained range, one text per row."""
         document = self.document
         bounds = [(document.low, document.high), *((one.low, one.high) for one in document.others)]
-        names = np.array([document.target, *(one.name for one in document.others)], dtype=object)
+        names = np.array(self._names, dtype=object)
         low, high = np.array(bounds).T
         margin = _MARGIN * np.maximum(np.abs(low), np.abs(high))
         flags = ((values < low - margin) | (values > high + margin)).any(axis=1)

@@ -74,9 +74,9 @@ def render_inference(
 
 
 def _prepare(model: Specialist, columns: Columns) -> Columns:
-    """Return columns as the steps after it take them: the times of a history are read once."""
+    """Return columns as the steps after it take them: a history is read once."""
     forecaster = _find_forecaster(model)
-    return columns if forecaster is None else forecaster.with_seconds(columns)
+    return columns if forecaster is None else forecaster.with_history(columns)
 
 
 def _output_length(model: Specialist, columns: Columns) -> int | None:

@@ -211,8 +211,10 @@ def select_outputs(
     )
 
 
-def concatenate_rows(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
-    """Concatenate the rows of several requests for a single run of the model."""
+def concatenate_rows(parts: Sequence[Columns]) -> Columns:
+    """Concatenate the rows of several requests for a single run; one is returned as it is."""
+    if len(parts) == 1:
+        return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -13,6 +13,7 @@ from models.forecasting.variant import ForecastVariant, load
 from models.own_artefact import VariantBroken
 from models.signature import InputInvalid, validate_columns
 from models.tables.schema import SchemaRequest
+from serving.specialists.specialist import concatenate_rows
 from tests.support.models.series import load_curve, times
 from tests.support.models.tables import csv
 from tests.support.nightly import nightly
@@ -100,6 +101,27 @@ class TestCalls:
         assert np.abs(found["forecast"][0] - expected).mean() < 2.0
         assert found["time"][0][0] == "2026-03-12T00:00:00"
         assert (found["filled"].tolist(), found["outside"].tolist()) == ([0], [""])
+
+    def test_prepared_columns_run_without_reading_the_history_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, variant, _ = trained()
+        columns = validate_columns(variant.signature, history(), {})
+        plain = variant.run(columns)
+        prepared = variant.with_history(columns)
+        monkeypatch.setattr("models.forecasting.variant.read_history", None)
+        variant.check(prepared)
+        found = variant.run(concatenate_rows([prepared]))
+        assert {name: value.tolist() for name, value in found.items()} == {
+            name: value.tolist() for name, value in plain.items()
+        }
+        assert variant.count_inputs(prepared, found) is not None
+
+    def test_preparation_rejects_columns_of_unequal_length(self) -> None:
+        _, variant, _ = trained()
+        unequal = history(**{TARGET: history(80)[TARGET]})
+        with pytest.raises(InputInvalid, match="has 80 values in each row, but 'time' has 84"):
+            variant.with_history(validate_columns(variant.signature, unequal, {}))
 
     def test_interval_contains_the_forecast_and_grows_with_the_level(self) -> None:
         widths = []
