@@ -21,7 +21,7 @@ from gateway.inference.dispatch import Dispatcher
 from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.internal.calls import new_internal_call
 from gateway.inference.internal.linked_calls import LinkedCalls
-from gateway.inference.internal.waived_calls import record_waived
+from gateway.inference.internal.recorded_calls import run_recorded
 from gateway.inference.relay import CLIENT_CLOSED, KEEP_ALIVE, KEEP_ALIVE_S
 from gateway.inference.usage.writer import UsageWriter
 from gateway.wire.file_search.second_answer import read_texts, second_request
@@ -152,7 +152,10 @@ class AnswerVerifier:
             except ClientDisconnected:
                 return CLIENT_CLOSED
 
-        result = await record_waived(self._writer, answered.linked, call, admitted, work)
+        linked = answered.linked
+        result, _ = await run_recorded(
+            self._writer, linked, call, admitted, work, linked.add_waived
+        )
         # An upstream of the catalog answers to the end also after a disconnect.
         if result.settlement is Settlement.CLIENT_ABORT:
             raise ClientDisconnected

@@ -9,18 +9,17 @@ goes wrong with it, or takes too long, the account's rule says whether the text 
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import msgspec
 from prometheus_client import Counter
 
 from billing.metering.usage import REQUEST_ID_PREFIX
-from gateway.call.errors import InternalError, Unavailable, UpstreamTimeout
-from gateway.call.failure import failed_result
-from gateway.call.values import ParsedRequest, Principal, ResolvedModel
+from gateway.call.errors import Unavailable, UpstreamTimeout
+from gateway.call.values import CallResult, ParsedRequest, Principal, ResolvedModel
 from gateway.inference.endpoints.moderation import MODERATION
 from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.inference.internal.linked_calls import LinkedCalls
+from gateway.inference.internal.recorded_calls import run_recorded
 from gateway.inference.usage.writer import UsageWriter
 from gateway.wire.moderation.requests import ModeratedInput, build_moderation_request
 from gateway.wire.moderation.verdicts import CONTROVERSIAL, SAFETY_FIELD
@@ -146,15 +145,12 @@ class GuardModels:
         """Send one question, add its usage row, and return its verdicts. Raises an AppError."""
         call = linked.new_call(ids.new_id(), MODERATION)
         admitted = await linked.admit_check(call, principal, request)
-        intent = self.writer.open_intent(partial(linked.build_intent, call, admitted))
-        result = failed_result(call, InternalError("The check was stopped."))
-        try:
-            await self.writer.flush_intent(intent)
-            result = await self.sender.send(call, admitted)
-        except AppError as error:
-            result = failed_result(call, error)
-        finally:
-            linked.add_check(call, admitted, result, intent)
+
+        async def work() -> CallResult:
+            return await self.sender.send(call, admitted)
+
+        add = linked.add_check
+        result, _ = await run_recorded(self.writer, linked, call, admitted, work, add)
         if result.error is not None:
             raise result.error
         return _MODERATION.decode(result.tail).results

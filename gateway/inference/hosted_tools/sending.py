@@ -1,13 +1,10 @@
 """Send single steps of a conversation: linked calls with intent, reservation, row and price."""
 
 from dataclasses import dataclass
-from functools import partial
 
 from billing.metering.usage import UsageRecord
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange
-from gateway.call.errors import InternalError
-from gateway.call.failure import failed_result
 from gateway.call.hosted_tools import HostedTools
 from gateway.call.reservation import Reservation
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, RetrievalRequest
@@ -16,11 +13,11 @@ from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.hosted_tools.finding import ReadQuestion
 from gateway.inference.internal.calls import new_internal_call
 from gateway.inference.internal.linked_calls import LinkedCalls
+from gateway.inference.internal.recorded_calls import run_recorded
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.usage.writer import UsageWriter
 from infra import ids
 from infra.clock import Clock
-from infra.errors import AppError
 from infra.telemetry.tracing import Trace
 
 
@@ -70,25 +67,19 @@ class StepSender:
             if waived
             else await hosted.linked.admit_step(call, hosted.admitted.principal, request, is_text)
         )
-        intent = self.writer.open_intent(partial(hosted.linked.build_intent, call, admitted))
-        result = failed_result(call, InternalError("The service was stopped."))
-        record: UsageRecord | None = None
-        try:
-            await self.writer.flush_intent(intent)
-            slot = await self.dispatcher.acquire_slot(admitted, hosted.client)
+
+        async def work() -> CallResult:
             try:
-                result = await self.dispatcher.send(call, admitted, hosted.client, hosted.trace)
-            finally:
-                slot.release()
-        except AppError as error:
-            result = failed_result(call, error)
-        except ClientDisconnected:
-            result = CLIENT_CLOSED
-        finally:
-            if waived:
-                hosted.linked.add_waived(call, admitted, result, intent)
-            else:
-                record = hosted.linked.add_step(call, admitted, result, intent)
+                slot = await self.dispatcher.acquire_slot(admitted, hosted.client)
+                try:
+                    return await self.dispatcher.send(call, admitted, hosted.client, hosted.trace)
+                finally:
+                    slot.release()
+            except ClientDisconnected:
+                return CLIENT_CLOSED
+
+        add = hosted.linked.add_waived if waived else hosted.linked.add_step
+        result, record = await run_recorded(self.writer, hosted.linked, call, admitted, work, add)
         if result.settlement is Settlement.CLIENT_ABORT:
             raise ClientDisconnected
         return result, record

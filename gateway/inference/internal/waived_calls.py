@@ -4,16 +4,12 @@ A waived call needs no quota and never costs anything; its usage row is written 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 
-from gateway.call.errors import InternalError, UpstreamTimeout
-from gateway.call.failure import failed_result
+from gateway.call.errors import UpstreamTimeout
 from gateway.call.reservation import Reservation
 from gateway.call.values import (
     AdmittedCall,
-    Call,
     CallResult,
     ModelPrices,
     ParsedRequest,
@@ -22,10 +18,10 @@ from gateway.call.values import (
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.inference.internal.linked_calls import LinkedCalls
+from gateway.inference.internal.recorded_calls import run_recorded
 from gateway.inference.usage.writer import UsageWriter
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from infra import ids
-from infra.errors import AppError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +57,6 @@ class WaivedCallSender:
             except TimeoutError:
                 raise UpstreamTimeout("The model did not answer in time.") from None
 
-        return await record_waived(self.writer, linked, call, admitted, work)
-
-
-async def record_waived(
-    writer: UsageWriter,
-    linked: LinkedCalls,
-    call: Call,
-    admitted: AdmittedCall,
-    work: Callable[[], Awaitable[CallResult]],
-) -> CallResult:
-    """Write the intent of a waived call, run `work` and add the call's usage row.
-
-    An AppError of `work` is part of the result; the row is added whatever else it raises.
-    """
-    intent = writer.open_intent(partial(linked.build_intent, call, admitted))
-    result = failed_result(call, InternalError("The service was stopped."))
-    try:
-        await writer.flush_intent(intent)
-        result = await work()
-    except AppError as error:
-        result = failed_result(call, error)
-    finally:
-        linked.add_waived(call, admitted, result, intent)
-    return result
+        add = linked.add_waived
+        result, _ = await run_recorded(self.writer, linked, call, admitted, work, add)
+        return result
