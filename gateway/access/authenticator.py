@@ -216,8 +216,10 @@ class Authenticator:
     async def _look_up_key(self, digest: bytes, cache_key: bytes, at: datetime) -> KeyRecord:
         """Read a key by hash and cache its record. Raises KeyInvalid, DatabaseUnavailable."""
         # The database has not answered for so long that a query would only keep callers waiting.
+        # A process that stood still has not read either, but none of its reads failed.
         unread_s = self._clock.monotonic() - self._epoch_read_at
-        if unread_s > self._timing.database_gone_s and self._epoch >= 0:
+        is_gone = not self._epoch_readable and unread_s > self._timing.database_gone_s
+        if is_gone and self._epoch >= 0:
             raise self._database.unavailable(UnavailableReason.NOT_ASKED)
         before = self._epoch, self._catalog_changes
         async with self._database.transaction() as session:

@@ -24,6 +24,15 @@ from tests.support.fakes.upstream import FakeUpstream
 CLOCK = SystemClock()
 
 
+class StandingStill(SystemClock):
+    """A clock on which `stood_still_s` more seconds passed than the process ran."""
+
+    stood_still_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.stood_still_s
+
+
 class TestKeyFormat:
     def test_generated_key_is_well_formed(self) -> None:
         secret = key_format.generate_api_key()
@@ -69,6 +78,17 @@ class TestKeyLifecycle:
         # The usage row shows the owner that the revoked key is still in use.
         row = await gateway.row()
         assert row["key_id"] == ids.format_id(api_keys.PREFIX, gateway.key.row.id)
+
+    async def test_call_of_a_process_that_stood_still_is_answered(
+        self, upstream: FakeUpstream, database_url: str, tmp_path: Path
+    ) -> None:
+        """Its last read of changes is old, but the database has not failed to answer."""
+        clock = StandingStill()
+        configured = builders.settings(database_url, tmp_path, upstream.url)
+        async with builders.run_gateway(configured, clock=clock) as gateway:
+            assert (await gateway.chat("hi")).status_code == 200
+            clock.stood_still_s = 2 * configured.timing.database_gone_s
+            assert (await gateway.chat("hi")).status_code == 200
 
     async def test_concurrent_calls_with_new_key_share_one_lookup(self, gateway: Gateway) -> None:
         """Also if the first caller is cancelled, and if the key does not exist."""
