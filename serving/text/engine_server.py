@@ -58,8 +58,10 @@ class EngineServer(LLMServer):
         _skip_downloads(self._llm_config)
         await super().start()  # type: ignore[no-untyped-call]
         self._adapter_store = AdapterStore(Path(settings.get(CUSTOMER_ADAPTERS_KEY, "")))
+        # Public names of customers' adapters by the engine's names for them, their ids.
         self._loaded_adapters: OrderedDict[str, str] = OrderedDict()
         self._adapter_lock = asyncio.Lock()
+        self._answer_with_public_names()
         for name, folder in settings.get(ADAPTERS_KEY, {}).items():
             await self._load_adapter(StoredAdapter(name, Path(folder)))
 
@@ -93,8 +95,8 @@ class EngineServer(LLMServer):
     ) -> AsyncGenerator[Any, None]:
         """Run a request; load the customer's adapter if its model is `engine:adapter_id`.
 
-        The request's model is then replaced by the adapter's public name, or by the engine's own
-        name for a model that answers with the engine's own weights.
+        The engine knows such an adapter by its id, and the response by its public name. Models
+        that answer with the engine's own weights have the engine's own name.
         """
         adapter_id = customer_adapter_id(request.model)
         if adapter_id is not None:
@@ -102,7 +104,7 @@ class EngineServer(LLMServer):
             if adapter is None:
                 return _variant_not_loaded()
             await self._ensure_adapter_loaded(adapter_id, adapter)
-            request.model = adapter.name
+            request.model = adapter_id
         else:
             request.model = own_weights_name(
                 request.model, self._llm_config.model_id, self._base_names
@@ -121,22 +123,21 @@ class EngineServer(LLMServer):
         return responses if enum is None else wrap_enum_answers(responses, enum)
 
     async def _ensure_adapter_loaded(self, adapter_id: str, adapter: StoredAdapter) -> None:
-        """Load a customer's adapter unless it is loaded; one version per name.
+        """Load a customer's adapter unless it is loaded.
 
-        Running requests keep the version with which they started.
+        By its id: a name has several versions, which may be called at the same time, and by the
+        engine's name for an adapter it also finds the prompts that the adapter has computed.
         """
-        if self._loaded_adapters.get(adapter.name) == adapter_id:
-            self._loaded_adapters.move_to_end(adapter.name)
+        if adapter_id in self._loaded_adapters:
+            self._loaded_adapters.move_to_end(adapter_id)
             return
         async with self._adapter_lock:
-            if self._loaded_adapters.get(adapter.name) == adapter_id:
+            if adapter_id in self._loaded_adapters:
                 return
-            if adapter.name in self._loaded_adapters:
-                await self._unload_adapter(adapter.name)
-            elif len(self._loaded_adapters) >= _MAX_LOADED_ADAPTERS:
+            if len(self._loaded_adapters) >= _MAX_LOADED_ADAPTERS:
                 await self._unload_adapter(next(iter(self._loaded_adapters)))
-            await self._load_adapter(adapter)
-            self._loaded_adapters[adapter.name] = adapter_id
+            await self._load_adapter(StoredAdapter(adapter_id, adapter.folder))
+            self._loaded_adapters[adapter_id] = adapter.name
 
     async def _load_adapter(self, adapter: StoredAdapter) -> None:
         """Load an adapter into the engine under its name."""
@@ -150,11 +151,23 @@ class EngineServer(LLMServer):
             )
         )
 
-    async def _unload_adapter(self, name: str) -> None:
+    async def _unload_adapter(self, adapter_id: str) -> None:
         """Unload a customer's adapter from the engine."""
         engine: Any = self.engine
-        del self._loaded_adapters[name]
-        await engine._oai_models.unload_lora_adapter(UnloadLoRAAdapterRequest(lora_name=name))
+        del self._loaded_adapters[adapter_id]
+        await engine._oai_models.unload_lora_adapter(UnloadLoRAAdapterRequest(lora_name=adapter_id))
+
+    def _answer_with_public_names(self) -> None:
+        """Let the engine's responses have the public names of customers' adapters as `model`."""
+        engine: Any = self.engine
+        models = engine._oai_models
+        engine_name = models.model_name
+
+        def model_name(lora_request: Any = None) -> str:
+            name: str = engine_name(lora_request)
+            return self._loaded_adapters.get(name, name)
+
+        models.model_name = model_name
 
 
 async def start_engine(settings: Mapping[str, Any]) -> EngineServer:

@@ -29,7 +29,7 @@ from tests.support.engine.process import CACHE, START_S
 BUDGETS = {"low": 12, "medium": 24, "high": 48}
 _POLL_S = 0.5
 _CONTEXT = 1024
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_LOGGING_LEVEL": "WARNING",
     "VLLM_CACHE_ROOT": str(CACHE),
@@ -74,7 +74,7 @@ def run_made_up_engine(weights: Path, adapters: Mapping[str, Path], log: Path) -
                 "--lora-modules",
                 *(f"{name}={folder}" for name, folder in adapters.items()),
             ],
-            env={**os.environ, **_ENVIRONMENT},
+            env={**os.environ, **ENVIRONMENT},
             stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
@@ -95,18 +95,20 @@ def _names() -> list[str]:
 
 def _arguments(weights: Path) -> dict[str, Any]:
     """The engine's arguments as serving passes them to vLLM."""
+    arguments: dict[str, Any] = made_up_settings(weights, weights)["engine_kwargs"]
+    return arguments
+
+
+def made_up_settings(weights: Path, adapters: Path) -> dict[str, Any]:
+    """The settings of the engine, with customers' adapters in a folder."""
     catalog = small_catalog()
     models = list(catalog.with_task(Task.TEXT_GENERATION))
     engine = catalog.models[industrial(catalog).engine_id]
     changed = replace(engine, engine=MappingProxyType({**engine.engine, **_CHANGED}))
     one = Scaling(1, 1, 16.0, 600.0)
-    shared = SharedEngineSettings(Hardware.CPU, weights, weights, one)
+    shared = SharedEngineSettings(Hardware.CPU, adapters, weights, one)
     sources = dict.fromkeys((model.id for model in models), "")
-    settings = engine_settings(
-        changed, str(weights), shared, engine_models(engine, models, sources)
-    )
-    arguments: dict[str, Any] = settings["engine_kwargs"]
-    return arguments
+    return engine_settings(changed, str(weights), shared, engine_models(engine, models, sources))
 
 
 def _options(arguments: Mapping[str, Any]) -> Iterator[str]:
