@@ -18,8 +18,8 @@ from billing.notifications.endpoints.dispatch import Dispatcher
 from billing.schedule import Worker, create_job_app
 from gateway.drift.check import DriftCheck
 from gateway.observations.check import PromiseCheck
-from gateway.plant.readings.storage.compaction import compact
-from gateway.plant.readings.storage.retention import RetentionDefaults, maintain_partitions
+from gateway.plant.readings.storage.retention import RetentionDefaults
+from gateway.plant.readings.storage.upkeep import ReadingUpkeep
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.integrations import (
     create_auto_top_ups,
@@ -122,16 +122,10 @@ def _signup_checks(database: Database, settings: Settings) -> Callable[[], Await
 
 def _reading_upkeep(database: Database, settings: Settings) -> Callable[[], Awaitable[None]]:
     """Return the job that compresses readings of plant points and deletes expired ones."""
-    clock = SystemClock()
     defaults = RetentionDefaults(
         settings.readings_retention_days, settings.readings_rollup_retention_days
     )
-
-    async def tend() -> None:
-        await maintain_partitions(database, clock, defaults)
-        await compact(database, clock)
-
-    return tend
+    return ReadingUpkeep(database, SystemClock(), defaults)
 
 
 async def _run_jobs_until_stopped(app: procrastinate.App) -> None:
