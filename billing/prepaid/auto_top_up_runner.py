@@ -10,6 +10,7 @@ goes through the function that records all payments by order.
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from billing.accounts.profiles import get_profile, lock_profile
 from billing.collection.payments.off_session import OffSessionCharger, SavedMethodCharge
@@ -28,6 +29,7 @@ from billing.prepaid.auto_top_up import (
 from billing.tables import PaymentOrder
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.errors import AppError
 
 
 class AutoTopUpRunner:
@@ -43,10 +45,27 @@ class AutoTopUpRunner:
         await self._charger.close()
 
     async def run(self) -> int:
-        """Top up every account that needs it. Returns how many payments were made."""
+        """Top up every account that needs it. Returns how many payments were made.
+
+        An error of one account is logged and does not stop the others.
+        """
         async with self._database.transaction() as session:
             accounts = await list_accounts_to_check(session, self._clock.now())
-        return sum([await self._top_up(account_id) for account_id in accounts])
+        return sum([await self._try_to_top_up(account_id) for account_id in accounts])
+
+    async def _try_to_top_up(self, account_id: UUID) -> bool:
+        """Top up one account if it needs it; return whether it was paid. Errors are logged.
+
+        An attempt that has begun stays pending: the next run asks for its charge before it charges.
+        """
+        try:
+            return await self._top_up(account_id)
+        except (AppError, SQLAlchemyError) as error:
+            log = structlog.get_logger()
+            log.error(
+                "an account could not be topped up", account=account_id.hex, reason=str(error)
+            )
+            return False
 
     async def _top_up(self, account_id: UUID) -> bool:
         """Top up one account if it needs it; return whether it was paid."""

@@ -8,8 +8,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
 
 from billing.collection.external_ids import store_external_customer
 from billing.collection.payments.off_session import SavedMethodCharge
@@ -18,24 +22,27 @@ from billing.collection.payments.providers import create_off_session_charger
 from billing.collection.payments.refunds import NewRefund, RefundInvalid, create_refund
 from billing.collection.stripe.checkout_client import CheckoutClient
 from billing.collection.stripe.off_session import StripeOffSession
+from billing.cycle import aggregate_new_usage
 from billing.outbox import RetryLater
+from billing.prepaid import auto_top_up_runner
 from billing.prepaid.auto_top_up import (
     AutoTopUpInvalid,
     AutoTopUpTerms,
     begin_due_top_up,
+    end_attempt,
     find_auto_top_up,
     remove_auto_top_up,
     set_auto_top_up,
 )
 from billing.prepaid.auto_top_up_runner import AutoTopUpRunner
 from billing.schedule import Worker
-from billing.tables import AutoTopUp
-from infra.clock import SystemClock
+from billing.tables import AutoTopUp, AutoTopUpAttempt
+from infra.clock import Clock, SystemClock
 from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
 from infra.outbound.webhook_post import SignedPoster
 from infra.settings import Settings
-from tests.support.billing.making import sql
+from tests.support.billing.making import append, call, sql
 from tests.support.builders import SEALER
 from tests.support.fakes.stripe.clock import SteppedClock
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
@@ -69,6 +76,16 @@ class Topping:
         api = self.client._api
         method = await api.payment_methods.attach_async(card, {"customer": self.customer})
         await self.client.set_default_payment_method(method.id, self.customer, method.id)
+
+    async def second(self) -> Firm:
+        """Another firm with a saved card and automatic top-up, which comes after the first one."""
+        firm = await self.story.firm("Second", credit="0")
+        customer = await self.client.create_customer("c2", firm.account.id.hex, "Second", "")
+        async with self.story.database.transaction() as session:
+            await store_external_customer(session, firm.account.id, "stripe", customer)
+        await replace(self, firm=firm, customer=customer).saves("pm_card_visa")
+        await consents(firm)
+        return firm
 
     async def state(self) -> AutoTopUp:
         async with self.story.database.transaction() as session:
@@ -219,6 +236,43 @@ async def test_attempt_waits_while_stripe_does_not_answer(
         patched.setattr(StripeOffSession, "find", silent)
         assert await topping.runner.run() == 0
     assert await topping.runner.run() == 1
+
+
+async def test_accounts_after_one_with_unknown_terms_are_topped_up(topping: Topping) -> None:
+    second, story = await topping.second(), topping.story
+    bad = call(topping.firm.account.id, story.clock.now(), plan_version_id=UUID(int=9))
+    await append(story.database, bad)
+    await aggregate_new_usage(story.database, story.clock)
+    with capture_logs() as logs:
+        assert await topping.runner.run() == 1
+    assert (topping.paid(), await second.wallet()) == ([10_000], "100.00")
+    (line,) = (one for one in logs if one["log_level"] == "error")
+    assert line["account"] == topping.firm.account.id.hex
+    assert "refer to unknown terms" in line["reason"]
+
+
+@pytest.mark.parametrize("error", [AutoTopUpInvalid("broken"), SQLAlchemyError("broken")])
+async def test_payment_that_could_not_be_recorded_is_recorded_later_and_not_repeated(
+    topping: Topping, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    second, story = await topping.second(), topping.story
+
+    async def fail_first(
+        session: AsyncSession, clock: Clock, attempt: AutoTopUpAttempt, *, paid: bool
+    ) -> None:
+        if attempt.account_id == topping.firm.account.id:
+            raise error
+        await end_attempt(session, clock, attempt, paid=paid)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(auto_top_up_runner, "end_attempt", fail_first)
+        assert [await topping.runner.run() for _ in range(2)] == [1, 0]
+    assert (await topping.firm.wallet(), await second.wallet()) == ("0.00", "100.00")
+    assert topping.paid() == [10_000] * 2
+    assert await topping.runner.run() == 1
+    assert topping.paid() == [10_000] * 2
+    assert await topping.firm.wallet() == "100.00"
+    assert await story.differences() == ()
 
 
 async def test_retry_time_is_kept_and_bank_may_decide_later(topping: Topping) -> None:
