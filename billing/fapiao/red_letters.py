@@ -40,9 +40,8 @@ async def request_due_red_letters(database: Database, clock: Clock) -> int:
     )
     async with database.transaction() as session:
         invoices = (await session.execute(query)).all()
-        due = [one for one in invoices if await _list_due(session, *one)]
     count = 0
-    for account_id, invoice_id in due:
+    for account_id, invoice_id in invoices:
         try:
             async with database.transaction() as session:
                 count += len(await request_red_letters(session, clock, account_id, invoice_id))

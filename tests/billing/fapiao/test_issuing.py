@@ -1,14 +1,16 @@
 """Batches, results, rejections and red letters, from the request to the fapiao."""
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.entities import EntityUpdate, LegalEntityNotFound, create_entity
 from billing.accounts.profiles import lock_profile, update_profile
 from billing.fapiao import red_letters
+from billing.fapiao.amounts import InvoiceFunds
 from billing.fapiao.batch_file import BatchFileProvider
 from billing.fapiao.errors import FapiaoNotFound, InvalidFapiaoState, NothingToIssue
-from billing.fapiao.funds import list_invoice_fapiaos
+from billing.fapiao.funds import list_invoice_fapiaos, load_funds
 from billing.fapiao.issuing import (
     NO_LONGER_PAID,
     apply_results,
@@ -251,6 +253,28 @@ class TestRedLetters:
             patched.setattr(red_letters, "request_red_letters", fail)
             assert await request_due_red_letters(story.database, story.clock) == 0
         assert await request_due_red_letters(story.database, story.clock) == 1
+
+    async def test_invoice_whose_funds_cannot_be_read_does_not_stop_the_others(
+        self, story: Story, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        firm, invoice = await paid_invoice(story)
+        await issued(story, firm, invoice)
+        await firm.is_credited(invoice, "53.00", refund=True)
+        other, theirs = await paid_invoice_again(story, "6.00")
+        await issued(story, other, theirs, 2)
+        await other.is_credited(theirs, "53.00", "theirs", refund=True)
+
+        async def fail_first(session: AsyncSession, of: Invoice) -> InvoiceFunds:
+            if of.id == invoice.id:
+                raise InvalidFapiaoState("broken")
+            return await load_funds(session, of)
+
+        monkeypatch.setattr(red_letters, "load_funds", fail_first)
+        assert await request_due_red_letters(story.database, story.clock) == 1
+        assert (await fapiaos(other, theirs))[1:] == [("red", "requested", 53_00)]
+        monkeypatch.undo()
+        assert await request_due_red_letters(story.database, story.clock) == 1
+        assert (await fapiaos(firm, invoice))[1:] == [("red", "requested", 53_00)]
 
     async def test_full_refund_cancels_what_is_left_exactly(self, story: Story) -> None:
         """0.01 and then 105.99: net and tax of both red letters are those of the fapiao."""
