@@ -8,10 +8,13 @@ Payers become known with payments: WeChat Pay's openid, Alipay's buyer id, Strip
 card (also once it is stored), the account of a bank transfer. The earlier sign-up keeps its grant.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.payers import record_bank_payers
@@ -24,6 +27,7 @@ from gateway.tables import Signup
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.errors import AppError
 
 # Confirmed bank lines of this time are read again at each run.
 _OVERLAP = timedelta(days=2)
@@ -41,6 +45,7 @@ _SHARED = text(
     join wallet_grant g on g.id = s.grant_id
     where s.grant_id is not null and s.revoked_at is null and s.decided_by is null
         and (g.expires_at is null or g.expires_at > :now)
+        and s.id <> all(cast(:failed as uuid[]))
     order by s.id
     limit :most
     """
@@ -52,26 +57,41 @@ async def revoke_shared_grants(
 ) -> list[UUID]:
     """Revoke grants of accounts with the payer of an earlier one. Returns the sign-ups' ids.
 
-    What usage so far needs of a grant is left.
+    What usage so far needs of a grant is left. An error of one sign-up is logged and does not stop
+    the others; the next run tries it again.
     """
     async with database.transaction() as session:
         await record_bank_payers(session, clock.now() - _OVERLAP)
     revoked: list[UUID] = []
-    while shared := await _list_shared(database, clock):
-        if not revoked:
+    failed: list[UUID] = []
+    while shared := await _list_shared(database, clock, failed):
+        if not revoked and not failed:
             await aggregate_and_refresh_credit(database, clock)
         for signup_id in shared:
-            async with database.transaction() as session:
-                await _revoke(session, clock, messages, signup_id)
-        revoked += shared
+            is_revoked = await _try_to_revoke(database, clock, messages, signup_id)
+            (revoked if is_revoked else failed).append(signup_id)
     return revoked
 
 
-async def _list_shared(database: Database, clock: Clock) -> list[UUID]:
-    """List the next sign-ups whose grants are to be revoked, at most _PAGE_SIZE."""
+async def _list_shared(database: Database, clock: Clock, failed: Sequence[UUID]) -> list[UUID]:
+    """List the next sign-ups whose grants are to be revoked but have not failed, by page."""
     async with database.transaction() as session:
-        values = {"now": clock.now(), "most": _PAGE_SIZE}
+        values = {"now": clock.now(), "failed": failed, "most": _PAGE_SIZE}
         return list((await session.scalars(_SHARED, values)).all())
+
+
+async def _try_to_revoke(
+    database: Database, clock: Clock, messages: SignupMessages, signup_id: UUID
+) -> bool:
+    """End the grant of a sign-up in a transaction; log an error and return False."""
+    try:
+        async with database.transaction() as session:
+            await _revoke(session, clock, messages, signup_id)
+    except (AppError, SQLAlchemyError) as error:
+        log = structlog.get_logger()
+        log.error("a grant could not be revoked", signup=signup_id.hex, reason=str(error))
+        return False
+    return True
 
 
 async def _revoke(

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from billing.accounts.payers import record_payer
 from gateway.identity.audit_log import CLI_ACTOR
@@ -14,6 +15,7 @@ from gateway.operations.signups import (
     release_account_company,
     reviewed_signup_json,
 )
+from gateway.signups import payer_check
 from gateway.signups.decision import RegisterAnswer, SignupFacts, decide
 from gateway.signups.errors import CreditCodeTaken, NotInReview
 from gateway.signups.payer_check import revoke_shared_grants
@@ -23,7 +25,7 @@ from gateway.signups.service import SignupResult, SignupService
 from gateway.tables import Signup
 from infra import ids
 from infra.settings import Settings
-from tests.support.billing.making import differences
+from tests.support.billing.making import append, call, differences
 from tests.support.gateway.desks import Desk
 from tests.support.gateway.signing_up import Applicant, credit_code, form, place, service
 
@@ -219,6 +221,27 @@ class TestPayers:
         entries = {entry.action for entry in await desk.entries(rows[1].account_id)}
         assert "signup.grant_revoked" in entries
         assert await differences(desk.database) == ()
+
+    async def test_grant_that_cannot_be_revoked_does_not_keep_the_others_in_force(
+        self, applicant: Applicant, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The usage of the second of four companies refers to unknown terms; a page has one."""
+        monkeypatch.setattr(payer_check, "_PAGE_SIZE", 1)
+        rows = await self.signed_up_with_payer(applicant, desk, "stripe", 4)
+        bad = rows[1]
+        assert bad.account_id is not None
+        used = call(bad.account_id, desk.clock.now(), plan_version_id=UUID(int=9))
+        await append(desk.database, used)
+        messages = applicant.signups.messages
+        with capture_logs() as logs:
+            revoked = await revoke_shared_grants(desk.database, desk.clock, messages)
+        assert revoked == [rows[2].id, rows[3].id]
+        assert await grants_in_force(desk) == [rows[0].id, bad.id]
+        (line,) = (one for one in logs if one["event"] == "a grant could not be revoked")
+        assert (line["signup"], line["log_level"]) == (bad.id.hex, "error")
+        assert "refer to unknown terms" in line["reason"]
+        assert await revoke_shared_grants(desk.database, desk.clock, messages) == []
+        assert len(await desk.mails("signup_grant_revoked")) == 2
 
     @pytest.mark.parametrize("kind", ["stripe", "alipay"])
     async def test_ten_accounts_of_one_card_keep_one_grant(
