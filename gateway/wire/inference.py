@@ -21,6 +21,8 @@ from models.own_columns import OWN_COLUMNS
 
 JSON_LENGTH_HEADER = b"inference-header-content-length"
 MAX_ROWS = 100_000
+# Values that rows lack are filled in: a small body must not become a large one.
+MAX_FILLED = 1 << 20
 
 
 ColumnValue = float | str | bool | list[float | str | None] | None
@@ -55,7 +57,8 @@ class InferResponse(msgspec.Struct):
 
 class PredictionRequest(msgspec.Struct):
     """`POST /v1/predictions`: rows with named columns. A list is a series in one row, of numbers or
-    of texts; a null in it is a missing number, which few models accept.
+    of texts; a null in it is a missing number, which few models accept. Models of an account's own
+    rows also accept null for a value, or a row without the column.
 
     `units` gives the unit of each column that is not in the model's unit. `task` describes the task
     in words, for `model: "auto"` if several models have these columns. `parameters.costs` are the
@@ -126,22 +129,19 @@ def build_prediction_request(
 
     `public_id` is the id of the response. Raises ParameterInvalid naming the row and column.
     """
-    rows, units = request.instances, request.units
+    rows = request.instances
     require_parameters(request.parameters, resolved.model.adapter in OWN_COLUMNS)
-    for name in units.keys() - rows[0].keys():
-        raise ParameterInvalid(
-            f"`units` names {name[:60]!r}, which is not a column of the rows.", param="units"
-        )
+    if resolved.model.weights.kind == _FITTED:
+        columns = _fitted_columns(rows)
+    else:
+        columns = _complete_columns(rows)
+    _require_columns_of(request.units, rows)
     # Formulas keep the precision of their inputs.
-    if resolved.model.weights.kind != _FITTED:
-        _require_no_nulls(rows)
     number_type = "FP64" if resolved.model.task is Task.CALCULATION else "FP32"
-    inputs = [_tensor(rows, name, number_type, units.get(name)) for name in rows[0]]
-    for number, row in enumerate(rows):
-        if additional := row.keys() - rows[0].keys():
-            name = min(additional)
-            raise _instance_error(number, name, "is not in the first row")
-
+    inputs = [
+        _tensor(name, values, number_type, request.units.get(name))
+        for name, values in columns.items()
+    ]
     metered = _metered_units(resolved.model, len(rows))
 
     def convert_response(response: bytes) -> bytes:
@@ -180,11 +180,10 @@ def _header_size(length: bytes, body: bytes) -> int:
 
 
 def _tensor(
-    rows: Sequence[Mapping[str, ColumnValue]], name: str, number_type: str, unit: str | None
+    name: str, values: Sequence[ColumnValue], number_type: str, unit: str | None
 ) -> dict[str, Any]:
     """Return a column of the rows as an Open Inference Protocol tensor."""
-    values = _column(rows, name)
-    first = values[0]
+    first = _first_present(values)
     tensor = {
         "name": name,
         "shape": [len(values), len(first)] if isinstance(first, list) else [len(values)],
@@ -195,30 +194,84 @@ def _tensor(
 
 
 def _datatype(value: ColumnValue, number_type: str) -> str:
-    """Return the datatype of a column by its value in the first row; of a series by its items."""
+    """Return the datatype of a column by its first value; of a series by its items."""
     if isinstance(value, list):
-        value = next((item for item in value if item is not None), None)
+        value = _first_present(value)
     return _DATATYPES.get(type(value), number_type)
 
 
-def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[ColumnValue]:
-    """Return the values of a column, which must have one type and length in all rows."""
-    values: list[ColumnValue] = []
-    first = rows[0][name]
+def _first_present(values: Sequence[ColumnValue]) -> ColumnValue:
+    """Return the first value that is not null; None if there is none."""
+    return next((value for value in values if value is not None), None)
+
+
+def _complete_columns(rows: Sequence[Mapping[str, ColumnValue]]) -> dict[str, list[ColumnValue]]:
+    """Return the columns of rows that all have the same, without nulls. Raises ParameterInvalid."""
+    _require_no_nulls(rows)
+    columns: dict[str, list[ColumnValue]] = {}
+    for name in rows[0]:
+        columns[name] = _column(rows, name)
+        if None in columns[name]:
+            raise _instance_error(columns[name].index(None), name, "is missing")
     for number, row in enumerate(rows):
-        value = row.get(name)
+        if additional := row.keys() - rows[0].keys():
+            raise _instance_error(number, min(additional), "is not in the first row")
+    return columns
+
+
+def _fitted_columns(rows: Sequence[Mapping[str, ColumnValue]]) -> dict[str, list[ColumnValue]]:
+    """Return the columns that any row has, with null for missing numbers and "" for missing texts.
+
+    A column without any value is left out, as nothing tells its type. Series must be in all rows.
+    Raises ParameterInvalid.
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    if len(names) * len(rows) - sum(map(len, rows)) > MAX_FILLED:
+        raise ParameterInvalid(
+            f"The {len(rows)} rows have {len(names)} columns, but most rows lack most of them.",
+            param="instances",
+        )
+    columns: dict[str, list[ColumnValue]] = {}
+    for name in names:
+        values = _column(rows, name)
+        first = _first_present(values)
+        if isinstance(first, list) and None in values:
+            raise _instance_error(values.index(None), name, "is missing")
+        if first is not None:
+            fill = "" if isinstance(first, str) else None
+            columns[name] = [fill if value is None else value for value in values]
+    if not columns:
+        raise ParameterInvalid("`instances[0]` has no value.", param="instances[0]")
+    return columns
+
+
+def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[ColumnValue]:
+    """Return the values of a column, None where missing. All others have one type and length."""
+    values = [row.get(name) for row in rows]
+    first = _first_present(values)
+    for number, value in enumerate(values):
         if value is None:
-            raise _instance_error(number, name, "is missing")
+            continue
         if type(value) is not type(first):
-            raise _instance_error(number, name, "has another type than in the first row")
+            raise _instance_error(number, name, "has another type than in the rows before")
         if isinstance(value, list) and isinstance(first, list) and len(value) != len(first):
             raise _instance_error(
                 number, name, f"has {len(value)} values, the first row {len(first)}"
             )
         if isinstance(value, list) and len({type(one) for one in value if one is not None}) > 1:
             raise _instance_error(number, name, "mixes numbers and texts")
-        values.append(value)
     return values
+
+
+def _require_columns_of(
+    units: Mapping[str, str], rows: Sequence[Mapping[str, ColumnValue]]
+) -> None:
+    """Raise ParameterInvalid if there is a unit of a column that no row has."""
+    for name in units:
+        if not any(name in row for row in rows):
+            raise ParameterInvalid(
+                f"`units` names {name[:60]!r}, which is not a column of the rows.", param="units"
+            )
 
 
 def _require_no_nulls(rows: Sequence[Mapping[str, ColumnValue]]) -> None:

@@ -42,14 +42,17 @@ class NumberEncoding(msgspec.Struct, frozen=True, tag="number"):
         numbers = np.asarray(values, dtype=np.float64)
         return np.where(numbers == np.float64(np.float32(self.missing)), np.nan, numbers)
 
+    def is_missing(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+        """Return which numbers are missing."""
+        return np.isnan(self.without_fill(values).astype(np.float64))
+
     def is_outside(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Return which values lie outside the range that the model was trained on."""
         numbers = np.asarray(values, dtype=np.float64)
         margin = 1e-6 * max(abs(self.minimum), abs(self.maximum))
-        is_missing = numbers == np.float64(np.float32(self.missing))
         with np.errstate(invalid="ignore"):
             is_outside = (numbers < self.minimum - margin) | (numbers > self.maximum + margin)
-        return np.asarray(is_outside & ~is_missing, dtype=np.bool_)
+        return np.asarray(is_outside & ~self.is_missing(values), dtype=np.bool_)
 
 
 class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
@@ -72,6 +75,10 @@ class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
     def without_fill(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
         """Return the texts unchanged: empty ones are missing."""
         return values
+
+    def is_missing(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+        """Return which texts are missing."""
+        return np.array([value == "" for value in values], dtype=np.bool_)
 
     def is_outside(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Return which values did not occur in training; a missing one is not outside."""

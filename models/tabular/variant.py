@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.decisions.decider import ClassDecider, Decider, LimitDecider, decision_outputs
 from models.drift.reference import Counts, Reference
 from models.own_artefact import decode_document
-from models.signature import BYTES, Columns, InputField, Signature
+from models.signature import BYTES, Columns, InputField, InputInvalid, Signature
 from models.tabular.answers import (
     LEVEL,
     answer_class,
@@ -71,7 +71,12 @@ class TabularVariant:
         return self.document.decider
 
     def check(self, columns: Columns) -> None:
-        """Accept all columns that fit the signature."""
+        """Raise InputInvalid for a row without a value in any input: nothing tells it apart."""
+        inputs = self.document.encoding.columns
+        has_value = np.any([~one.is_missing(columns[one.name]) for one in inputs], axis=0)
+        if not has_value.all():
+            row = int(np.argmin(has_value))
+            raise InputInvalid(f"Row {row} has no value in any input.", param="inputs")
 
     def run(self, columns: Columns) -> Columns:
         """Run the model on columns of the signature; return one array for each output."""
@@ -161,7 +166,7 @@ def build_signature(document: TabularDocument) -> Signature:
 
 
 def _input_field(column: ColumnEncoding) -> InputField:
-    """Return the input of a column. It may be omitted: then its value is missing."""
+    """Return the input of a column. It may be omitted, and a number NaN: then it is missing."""
     if isinstance(column, NumberEncoding):
         return InputField(
             column.name,
@@ -170,6 +175,7 @@ def _input_field(column: ColumnEncoding) -> InputField:
             trained=(column.minimum, column.maximum),
             optional=True,
             default=column.missing,
+            nullable=True,
         )
     return InputField(
         column.name,

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from openai import AsyncOpenAI, BadRequestError
 
+from gateway.dashboard.pages.own_models.prediction_table import read_instances, render_request
+from gateway.upstream.declared_inputs import parse_declared_inputs
 from tests.support.adaptations import adapted
 from tests.support.builders import CATALOG, SPECIALIST, Gateway
 from tests.support.models.tables import csv, machines
@@ -57,6 +59,61 @@ async def test_classifier_of_own_columns_is_trained_called_and_billed(
     assert columns <= set(ROW)
     row = (await real.rows(2))[0]
     assert (row["model"], row["rows"]) == (CLASSIFIER, 2)
+
+
+async def test_table_with_empty_cells_is_predicted_as_it_is_trained(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
+    table = {name: column[:] for name, column in machines().items() if name != "wear"}
+    for name, empty in (("torque", range(0, 320, 9)), ("grade", range(4, 320, 11))):
+        table[name] = ["" if row in empty else value for row, value in enumerate(table[name])]
+    job = await adapted(openai, CLASSIFIER, csv(table), schema={"target": "failure"})
+    metadata = await real.http.get(f"/v2/models/{job.fine_tuned_model}")
+    found = read_instances(csv(table), parse_declared_inputs(metadata.content), "", "")
+    assert [index for index, row in enumerate(found.instances) if row["torque"] is None][1] == 9
+    body = render_request(job.fine_tuned_model, found)
+    answer = await real.http.post("/v1/predictions", content=body)
+    predictions = answer.json()["predictions"]
+    right = sum(a["class"] == b for a, b in zip(predictions, table["failure"], strict=True))
+    assert right > 0.85 * 320
+    assert {one["outside"] for one in predictions} == {""}
+    assert (await real.rows(2))[0]["rows"] == 320
+
+
+async def test_missing_values_of_a_call_count_as_missing_on_each_route(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
+    job = await adapted(openai, CLASSIFIER, csv(machines()), schema=SCHEMA)
+    without = {name: value for name, value in ROW.items() if name != "torque"}
+
+    async def predicted(*instances: dict[str, Any]) -> list[dict[str, Any]]:
+        body = {"model": job.fine_tuned_model, "instances": instances}
+        answer = await real.http.post("/v1/predictions", json=body)
+        found: list[dict[str, Any]] = answer.json()["predictions"]
+        return found
+
+    (expected,) = await predicted(without)
+    assert (await predicted(ROW, {**ROW, "torque": None}))[1] == expected
+    assert (await predicted(ROW, without))[1] == expected
+    tensors = [
+        {"name": name, "shape": [1], "datatype": kind, "data": [value]}
+        for name, kind, value in (
+            ("temperature [°C]", "FP32", ROW["temperature [°C]"]),
+            ("torque", "FP32", None),
+            ("grade", "BYTES", ROW["grade"]),
+            ("noise", "FP32", ROW["noise"]),
+        )
+    ]
+    path = f"/v2/models/{job.fine_tuned_model}/infer"
+    outputs = (await real.http.post(path, json={"inputs": tensors})).json()["outputs"]
+    by_name = {output["name"]: output["data"] for output in outputs}
+    assert by_name["probability"] == [expected["probability"]]
+    empty = {"model": job.fine_tuned_model, "instances": [ROW, {"torque": None, "grade": ""}]}
+    refused = (await real.http.post("/v1/predictions", json=empty)).json()["error"]
+    assert (refused["code"], refused["message"]) == (
+        "invalid_value",
+        "Row 1 has no value in any input.",
+    )
 
 
 def milling(rows: int = 240) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
 from models.own_artefact import VariantBroken
-from models.signature import validate_columns
+from models.signature import InputInvalid, validate_columns
 from models.tables.schema import SchemaRequest
 from models.tabular.adapt import TabularAdapter
 from models.tabular.data import Goal
@@ -75,6 +75,39 @@ class TestClassifier:
         del columns["grade"]
         found = variant.run(validate_columns(variant.signature, columns, {}))
         assert found["outside"].tolist() == ["", ""]
+
+    def test_missing_values_of_one_row_count_like_columns_left_out(self) -> None:
+        _, variant, _ = trained(Goal.CLASS)
+        given = rows(torque=[40.0, np.nan], grade=["A", ""])
+        found = variant.run(validate_columns(variant.signature, given, {}))
+        left_out = rows()
+        del left_out["torque"]
+        del left_out["grade"]
+        expected = variant.run(validate_columns(variant.signature, left_out, {}))
+        for name in ("class", "probability", "reasons", "contributions", "outside"):
+            assert np.array_equal(found[name][1], expected[name][1])
+        assert found["probability"][0] == run(Goal.CLASS)["probability"][0]
+
+    def test_missing_number_is_counted_as_missing(self) -> None:
+        _, variant, _ = trained(Goal.CLASS)
+        reference = variant.document.reference
+        assert reference is not None
+        columns = validate_columns(variant.signature, rows(torque=[np.nan, 40.0]), {})
+        counts = variant.count_inputs(columns, variant.run(columns))
+        assert counts is not None
+        names = [variable.name for variable in reference.variables]
+        of_torque = reference.split(counts.tolist())[names.index("torque")]
+        assert (of_torque[-1], sum(of_torque)) == (1, 2)
+
+    def test_row_without_any_value_is_rejected(self) -> None:
+        _, variant, _ = trained(Goal.CLASS)
+        none = [1.0, np.nan]
+        given = rows(torque=none, noise=none, grade=["A", ""], **{"temperature [°C]": none})
+        columns = validate_columns(variant.signature, given, {})
+        with pytest.raises(InputInvalid, match="Row 1 has no value in any input") as failed:
+            variant.check(columns)
+        assert failed.value.param == "inputs"
+        variant.check({name: column[:1] for name, column in columns.items()})
 
     def test_units_are_converted(self) -> None:
         _, variant, _ = trained(Goal.CLASS)
