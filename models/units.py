@@ -69,6 +69,24 @@ metric_horsepower = 735.49875 * watt = PS
 horsepower = 550 * foot * pound_force / second = hp
 volt = watt / ampere = V
 """
+
+
+def _vocabulary_names() -> frozenset[str]:
+    """Return the names that pint may know: with each prefix, and also in the plural."""
+    prefixes, names = [""], ["dimensionless"]
+    for line in VOCABULARY.strip().split("\n"):
+        name, _, *aliases = (term.strip() for term in line.split("="))
+        for word in (name, *aliases):
+            if word.endswith("-"):
+                prefixes.append(word.rstrip("-"))
+            else:
+                names.append(word)
+    return frozenset(
+        f"{prefix}{name}{plural}" for prefix in prefixes for name in names for plural in ("", "s")
+    )
+
+
+_NAMES = _vocabulary_names()
 _MAX_LENGTH = 24
 # Signs that remain after NFKC, which converts `℃` to `°C` and superscript digits to digits.
 _SIGN_NAMES: Mapping[int, str] = MappingProxyType(
@@ -78,6 +96,7 @@ _NAME = r"[A-Za-zμ]+"
 _POWER = rf"{_NAME}(?:\^?-?[1-4])?"
 # No product after a quotient: `J/kg·K` is ambiguous.
 _UNIT_PATTERN = re.compile(rf"(?:1|{_POWER})(?:\*{_POWER})*(?:/{_POWER})*")
+_NAME_PATTERN = re.compile(_NAME)
 _EXPONENT = re.compile(rf"({_NAME})\^?(-?[1-4])")
 
 
@@ -114,29 +133,41 @@ def _find_conversion(unit: str, target_unit: str) -> Conversion | UnitUnknown | 
     """Return the conversion between two units, or the error that there is none.
 
     Computed in fractions and rounded once. A new registry is created per pair, which takes
-    milliseconds, because a registry caches every unit string forever. Errors are remembered too:
+    milliseconds, because a registry caches every unit string forever; names outside the vocabulary
+    need none: a column of serial numbers has thousands. Errors are remembered too:
     the inputs of a model are compared with points of other quantities at each call.
     """
+    try:
+        expressions = to_pint_expression(unit), to_pint_expression(target_unit)
+    except UnitUnknown:
+        return _unknown(unit, target_unit)
     registry: pint.UnitRegistry[Any] = pint.UnitRegistry(None, non_int_type=Fraction)
     registry.load_definitions(VOCABULARY.split("\n"))
     try:
-        source, target = (
-            registry.Unit(to_pint_expression(unit)),
-            registry.Unit(to_pint_expression(target_unit)),
-        )
+        source, target = (registry.Unit(expression) for expression in expressions)
         zero, unit_value = (
             registry.Quantity(Fraction(number), source).m_as(target) for number in (0, 1)
         )
-    except (pint.UndefinedUnitError, UnitUnknown):
-        return UnitUnknown(f"{unit[:_MAX_LENGTH]!r} or {target_unit[:_MAX_LENGTH]!r}")
+    except pint.UndefinedUnitError:
+        return _unknown(unit, target_unit)
     except (pint.DimensionalityError, pint.OffsetUnitCalculusError):
         return UnitMismatch(f"{unit!r} cannot be converted to {target_unit!r}")
     return Conversion(float(unit_value - zero), float(zero))
 
 
+def _unknown(unit: str, target_unit: str) -> UnitUnknown:
+    """Return the error that one of two units is unknown."""
+    return UnitUnknown(f"{unit[:_MAX_LENGTH]!r} or {target_unit[:_MAX_LENGTH]!r}")
+
+
 def to_pint_expression(unit: str) -> str:
-    """Normalize a unit for pint's parser. Raises UnitUnknown for anything but products of units."""
+    """Normalize a unit for pint's parser. Raises UnitUnknown for anything but products of units.
+
+    Also for names outside the vocabulary: pint would read `nan` and `inf` as numbers.
+    """
     normalized = unicodedata.normalize("NFKC", unit[: _MAX_LENGTH + 1]).translate(dict(_SIGN_NAMES))
     if len(normalized) > _MAX_LENGTH or not _UNIT_PATTERN.fullmatch(normalized):
+        raise UnitUnknown(repr(unit[:_MAX_LENGTH]))
+    if not _NAMES.issuperset(_NAME_PATTERN.findall(normalized)):
         raise UnitUnknown(repr(unit[:_MAX_LENGTH]))
     return _EXPONENT.sub(r"\1**\2", normalized)

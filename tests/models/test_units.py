@@ -1,9 +1,11 @@
 """Units: spellings, conversion and validation."""
 
+import pint
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.tables.headers import split_unit
 from models.units import Conversion, UnitMismatch, UnitUnknown, unit_conversion
 
 
@@ -85,3 +87,28 @@ class TestUnitValidation:
         """Includes expressions that are slow to parse and ambiguous spellings."""
         with pytest.raises(UnitUnknown):
             unit_conversion(unit, "m")
+
+    @pytest.mark.parametrize("unit", ["nan", "NaN", "NAN", "inf", "Infinity", "m/nan", "1/nan"])
+    def test_word_for_no_number_is_an_unknown_unit(self, unit: str) -> None:
+        for pair in ((unit, "bar"), ("bar", unit), (unit, unit)):
+            with pytest.raises(UnitUnknown):
+                unit_conversion(*pair)
+
+    def test_word_nan_in_a_header_is_no_unit(self) -> None:
+        assert split_unit("temp_nan") == ("temp_nan", None)
+
+    @pytest.mark.parametrize("unit", ["A000123", "a1b", "XKQ", "m*XKQ", "m/XKQ2", "N" * 30])
+    def test_unknown_unit_is_refused_without_a_registry(
+        self, unit: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A column of serial numbers has thousands of them, and a registry takes milliseconds."""
+        monkeypatch.delattr(pint, "UnitRegistry")
+        for pair in ((unit, "bar"), ("bar", unit)):
+            with pytest.raises(UnitUnknown):
+                unit_conversion(*pair)
+
+    @pytest.mark.parametrize(
+        "unit", ["millimeters", "mm", "kelvins", "GPa", "µm", "cft", "K", "pcs", "dimensionless"]
+    )
+    def test_prefixes_and_plurals_of_the_vocabulary_are_known(self, unit: str) -> None:
+        assert unit_conversion(unit, unit) == Conversion(1.0, 0.0)
