@@ -19,6 +19,8 @@ MIN_ROWS_PER_CLASS = 5
 MAX_CLASSES = 50
 # Rows of the same inputs with other targets: more than this share cannot be told apart.
 _MAX_CONTRADICTIONS = 0.2
+# Whole numbers of a float that are told apart.
+_MAX_WHOLE = 2.0**53
 _OTHER_TARGET = "State another target in `schema.target`."
 
 Floats = NDArray[np.float64]
@@ -153,11 +155,21 @@ def _build_target(column: Column, goal: Goal) -> Target:
 
 
 def column_labels(column: Column) -> list[str]:
-    """Return the class of each row as a text; whole numbers without a decimal point."""
+    """Return the class or machine of each row as a text, numbers with all their digits.
+
+    Whole numbers are written without a decimal point, as in the file; a missing number is `nan`.
+    """
     if column.texts is not None:
         return [str(text) for text in column.texts]
     numbers = column.numbers if column.numbers is not None else np.empty(0)
-    return [f"{number:.6g}" for number in numbers]
+    return [_number_label(float(number)) for number in numbers]
+
+
+def _number_label(number: float) -> str:
+    """Return a number as a text: up to 15 digits, beyond which converted units differ by chance."""
+    if number.is_integer() and abs(number) < _MAX_WHOLE:
+        return f"{number:.0f}"
+    return f"{number:.15g}"
 
 
 def _usable_inputs(schema: TableSchema, rows: Indices) -> tuple[tuple[Column, ...], list[Sentence]]:

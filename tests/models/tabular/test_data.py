@@ -44,6 +44,27 @@ def test_whole_numbers_are_classes_without_decimal_point() -> None:
     assert data_of(columns, Goal.CLASS).target.classes == ("0", "1")
 
 
+def test_classes_of_many_digits_are_written_as_in_the_file_and_told_apart() -> None:
+    columns = machines(4, 20)
+    columns["failure"] = [4711001 if value == "yes" else 4711002 for value in columns["failure"]]
+    assert data_of(columns, Goal.CLASS).target.classes == ("4711001", "4711002")
+    columns["failure"] = [f"{value / 1e7}" for value in columns["failure"]]
+    assert data_of(columns, Goal.CLASS).target.classes == ("0.4711001", "0.4711002")
+    columns["failure"] = [
+        8_000_000_000_000_001 + (value < "0.4711002") for value in columns["failure"]
+    ]
+    found = data_of(columns, Goal.CLASS).target.classes
+    assert found == ("8000000000000001", "8000000000000002")
+
+
+def test_machine_numbers_of_many_digits_are_told_apart() -> None:
+    columns = machines(5, 20)
+    columns["machine"] = [10_045_671 + int(name[1:]) for name in columns["machine"]]
+    data = data_of(columns, Goal.CLASS, target="failure")
+    assert data.machines is not None
+    assert data.machines.tolist() == [number // 20 for number in range(100)]
+
+
 @pytest.mark.parametrize(
     ("changes", "goal", "target", "code"),
     [

@@ -64,6 +64,15 @@ class TestClassifier:
         assert "noise" not in found["reasons"][1][:2]
         assert found["contributions"][1][0] > 0
 
+    def test_class_of_many_digits_is_answered_as_it_is_written(self) -> None:
+        columns = machines(6, 20)
+        columns["failure"] = [4711001 + (value == "yes") for value in columns["failure"]]
+        adaptation = CLASSIFIER(csv(columns), lambda sentence: None)
+        variant = load(adaptation.artefact)
+        found = variant.run(validate_columns(variant.signature, rows(), {}))
+        assert found["class"].tolist() == ["4711001", "4711002"]
+        assert adaptation.score.metric == "macro-F1, by machine"
+
     def test_inputs_outside_the_trained_range_are_named(self) -> None:
         found = run(Goal.CLASS, torque=[40.0, 400.0], grade=["A", "X"])
         assert found["outside"].tolist() == ["", "torque; grade"]
