@@ -25,6 +25,8 @@ _UNITS = (
     ("{count} hour", "{count} hours", 3_600.0),
     ("{count} minute", "{count} minutes", 60.0),
 )
+# Distances of times are told apart by milliseconds.
+_SHORTEST_STEP = 0.001
 _MAX_OFF_GRID_SHARE = 0.05
 _MAX_REPEATED_SHARE = 0.1
 _MAX_MISSING_SHARE = 0.2
@@ -181,13 +183,20 @@ def _require_free_names(columns: Sequence[Column]) -> None:
 
 
 def _require_step(times: Sequence[Floats], name: str) -> float:
-    """Return the step of the series in seconds. Raises TrainingFileInvalid without one."""
+    """Return the step of the series in seconds. Raises TrainingFileInvalid without a usable one."""
     steps = [step for one in times if (step := infer_step(one)) is not None]
     if not steps:
         message = sentence("{name} has the same time in all rows.", name=repr(name))
         fix = sentence("Give each row its time, and name the machine column.")
         raise _invalid("missing_time", message, fix, name)
-    return float(np.median(steps))
+    step = float(np.median(steps))
+    if step < _SHORTEST_STEP:
+        message = sentence(
+            "The times in {name} are less than a millisecond apart.", name=repr(name)
+        )
+        fix = sentence("Average the readings in equal steps, for example per hour.")
+        raise _invalid("irregular_times", message, fix, name)
+    return step
 
 
 def _require_close(times: Sequence[Floats], name: str, step: float) -> None:

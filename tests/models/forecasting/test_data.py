@@ -6,7 +6,7 @@ import pytest
 from models.adaptation import TrainingFileInvalid
 from models.forecasting.data import MIN_STEPS, describe_step
 from models.forecasting.grid import fill_gaps, infer_step, to_grid
-from tests.support.models.series import load_curve, series_of, times
+from tests.support.models.series import START, load_curve, series_of, times
 
 
 def problem_code(columns: dict[str, list[object]], **stated: object) -> str:
@@ -139,6 +139,13 @@ class TestUnusableFiles:
     def test_mistyped_year_is_rejected(self) -> None:
         columns = load_curve()
         columns["time"][-1] = "2926-03-22 23:00:00"
+        assert problem_code(columns) == "irregular_times"
+
+    @pytest.mark.parametrize("microseconds", [100, 400])
+    def test_times_closer_than_a_millisecond_are_rejected(self, microseconds: int) -> None:
+        columns = load_curve()
+        moments = START + np.arange(504) * np.timedelta64(microseconds, "us")
+        columns["time"] = [str(moment).replace("T", " ") for moment in moments]
         assert problem_code(columns) == "irregular_times"
 
     def test_reserved_name_is_rejected(self) -> None:
