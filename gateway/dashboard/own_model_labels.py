@@ -186,6 +186,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "too_few_normal_rows": gettext_noop(
                 "There are too few rows of normal operation: at least 60."
             ),
+            "out_of_range": gettext_noop("Readings are too large. Check them."),
             "unknown_machine": gettext_noop("The file has no such machine."),
             "negative_life": gettext_noop("A remaining life cannot be negative."),
             "missing_time": gettext_noop("Choose the column with the time of each row."),

@@ -70,6 +70,7 @@ def build_data(schema: TableSchema, request: SchemaRequest) -> MonitorData:
 
     Without a target all rows are taken as normal.
     """
+    _require_single_precision(schema)
     found = read_series(schema, left_out_notes=False, any_names=True)
     rows = np.concatenate([one.rows for one in found.series])
     target = schema.single(Role.TARGET)
@@ -98,6 +99,26 @@ def build_data(schema: TableSchema, request: SchemaRequest) -> MonitorData:
     return MonitorData(
         inputs, data.time, readings, series, is_normal, is_fault, data.target, remarks
     )
+
+
+def _require_single_precision(schema: TableSchema) -> None:
+    """Raise TrainingFileInvalid for numbers that no call can send: inputs are FP32."""
+    largest = float(np.finfo(np.float32).max)
+    problems = Problems()
+    for column in schema.with_role(Role.INPUT):
+        if column.kind is not Kind.NUMBER or column.numbers is None:
+            continue
+        beyond = column.numbers[np.abs(column.numbers) > largest]
+        if len(beyond):
+            message = sentence(
+                "{count} readings of {column} are too large, such as {value:g}.",
+                count=len(beyond),
+                column=repr(column.name),
+                value=float(beyond[0]),
+            )
+            fix = sentence("Check the reading.")
+            problems.add(Problem("out_of_range", message, fix, field=column.name))
+    require_no_problems(problems)
 
 
 def _describe_labels(name: str, is_normal: Flags, is_fault: Flags) -> list[Sentence]:

@@ -59,6 +59,12 @@ class TestInputs:
         assert data.inputs.owners == (0, 1, 2, 3, 4, 5, 5)
         assert data.inputs.numbers[0].unit == "m3/h"
 
+    @pytest.mark.parametrize("reading", [1e200, -1e40, 3.5e38])
+    def test_number_beyond_single_precision_is_a_problem(self, reading: float) -> None:
+        table = process(120)
+        table[COLUMNS[1]][7] = reading
+        assert problem_codes(table) == {"out_of_range"}
+
     def test_columns_that_cannot_be_monitored_are_left_out_with_a_remark(self) -> None:
         table = process(120, fault_rows=20, label=True)
         table["valve"] = [1] * 100 + [2] * 20
