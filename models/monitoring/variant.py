@@ -172,7 +172,6 @@ def build_signature(document: MonitorDocument) -> Signature:
     """Return the inputs and outputs of a variant."""
     numbers = (*document.inputs.numbers, *document.inputs.constants)
     fields = input_fields(numbers, document.time, 1)
-    count = len(numbers)
     categories = tuple(
         InputField(
             one.name,
@@ -183,8 +182,8 @@ def build_signature(document: MonitorDocument) -> Signature:
         )
         for one in document.inputs.categories
     )
-    inputs = (*fields[:count], *categories, *fields[count:])
-    return Signature(inputs, _outputs(document.rate), str(VERSION))
+    # The time before the categories: the first series of texts orders the rows of a table.
+    return Signature((*fields, *categories), _outputs(document.rate), str(VERSION))
 
 
 def _outputs(rate: float) -> tuple[OutputField, ...]:

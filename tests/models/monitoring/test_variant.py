@@ -6,11 +6,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from gateway.upstream.declared_inputs import DeclaredInput
 from models.adaptation import Adaptation
 from models.monitoring.adapt import MonitorAdapter
 from models.monitoring.variant import MonitorVariant, load
 from models.own_artefact import VariantBroken
 from models.signature import Columns, InputInvalid, validate_columns
+from models.tables.instances import build_instances
+from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest
 from tests.support.models.processes import COLUMNS, last_rows, process
 from tests.support.models.tables import csv
@@ -47,6 +50,23 @@ def windows(table: dict[str, list[object]], steps: int = 16) -> list[dict[str, l
         {name: values[end - steps : end] for name, values in inputs.items()}
         for end in range(steps, len(table["step"]) + 1)
     ]
+
+
+class TestTables:
+    def test_table_with_the_newest_row_first_is_read_in_the_order_of_time(self) -> None:
+        table = process(200)
+        del table["step"]
+        moments = np.datetime64("2026-03-02T00:00") + np.arange(200) * np.timedelta64(1, "m")
+        table["time"] = [str(moment) for moment in moments]
+        variant = load(MonitorAdapter()(csv(table), lambda one: None).artefact)
+        inputs = [
+            msgspec.convert(msgspec.to_builtins(one), DeclaredInput).as_column()
+            for one in variant.signature.inputs
+        ]
+        newest_first = {name: values[::-1] for name, values in table.items()}
+        found = build_instances(read_table(csv(newest_first)), inputs)
+        assert found.instances[0]["time"] == table["time"]
+        assert found.instances[0]["grade"] == table["grade"]
 
 
 class TestTraining:
@@ -175,7 +195,7 @@ class TestCalls:
     def test_inputs_have_units_ranges_and_lengths(self) -> None:
         _, variant, _ = trained()
         names = [field.name for field in variant.signature.inputs]
-        assert names == [*COLUMNS, "grade", "step"]
+        assert names == [*COLUMNS, "step", "grade"]
         assert variant.signature.inputs[0].unit == "m3/h"
         assert variant.signature.inputs[0].length == (1, 10_000)
 
