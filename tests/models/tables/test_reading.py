@@ -3,6 +3,7 @@
 import io
 import time
 import zipfile
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from models.adaptation import TrainingFileInvalid
 from models.tables.reading import MAX_COLUMNS, detect_delimiter, read_table
 from models.tables.table import RawTable
+from tests.support.models.workbooks import old_workbook
 
 
 def cells(table: RawTable) -> dict[str, list[Any]]:
@@ -26,8 +28,8 @@ def codes(content: bytes) -> set[str]:
     return {problem.code for problem in caught.value.problems.shown}
 
 
-def workbook(rows: list[list[Any]], merged: str = "") -> bytes:
-    """A minimal xlsx with inline texts and numbers."""
+def workbook(rows: list[list[Any]], merged: str = "", far: str = "") -> bytes:
+    """A minimal xlsx with inline texts and numbers. `far` is the place of one more blank cell."""
 
     def cell(row: int, column: int, value: Any) -> str:
         place = f"{chr(65 + column)}{row}"
@@ -41,6 +43,9 @@ def workbook(rows: list[list[Any]], merged: str = "") -> bytes:
         + "</row>"
         for number, row in enumerate(rows, start=1)
     )
+    if far:
+        number = far.lstrip(ascii_uppercase)
+        body += f'<row r="{number}"><c r="{far}" t="inlineStr"><is><t> </t></is></c></row>'
     space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006/relationships"
@@ -175,6 +180,7 @@ class TestJsonLines:
         assert codes(content) == {code}
 
 
+@pytest.mark.usefixtures("processes")
 class TestWorkbooks:
     def test_first_sheet_is_read(self) -> None:
         table = read_table(workbook([["machine", "temp"], ["M1", 80], ["M2", 81.5]]))
@@ -192,3 +198,15 @@ class TestWorkbooks:
     ) -> None:
         monkeypatch.setattr("models.tables.workbooks._MAX_UNPACKED_BYTES", 100)
         assert "file_too_large" in codes(workbook([["a"], [1]]))
+
+    def test_blank_cell_in_the_last_corner_is_a_problem_and_does_not_end_the_process(self) -> None:
+        rows = [["t", "fault"], *([at, at % 2] for at in range(60))]
+        assert codes(workbook(rows, far="XFD1048576")) == {"file_too_large"}
+        assert codes(old_workbook({(0, 0): 1.0, (65_535, 65_535): 2.0})) == {"file_too_large"}
+
+    def test_blank_cell_some_rows_below_the_table_changes_nothing(self) -> None:
+        table = read_table(workbook([["t", "p"], [1, 2]], far="AB400"))
+        assert cells(table) == {"t": [1], "p": [2]}
+
+    def test_workbook_of_old_excel_is_read(self) -> None:
+        assert codes(old_workbook({(0, 0): 1.0, (1, 1): 2.0})) == {"no_header"}

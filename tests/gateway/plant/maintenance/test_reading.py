@@ -56,6 +56,7 @@ def test_work_orders_with_chinese_columns_are_read(encoding):
     assert order.properties["date"].value == "2026-03-01"
 
 
+@pytest.mark.usefixtures("processes")
 def test_fmea_of_a_workbook_repeats_empty_cells_and_computes_the_rpn():
     book = Workbook()
     sheet = book.active
