@@ -108,7 +108,8 @@ def _read_rows(rows: Iterable[NumberedRow], problems: Problems) -> RawTable:
         return assemble([], [], {}, ())
     builders = [ColumnBuilder(name) for name in header.names]
     numbers: list[int] = []
-    for number, row in header.rest:
+    for number, full_row in header.rest:
+        row = full_row[header.first :]
         if len(numbers) >= MAX_ROWS:
             problems.add(_too_many_rows())
             break
@@ -116,9 +117,7 @@ def _read_rows(rows: Iterable[NumberedRow], problems: Problems) -> RawTable:
             continue
         numbers.append(number)
         for position, builder in enumerate(builders):
-            builder.append(
-                row[header.first + position] if header.first + position < len(row) else ""
-            )
+            builder.append(row[position] if position < len(row) else "")
     return assemble(builders, numbers, header.units, (*problems.notes, *header.notes))
 
 

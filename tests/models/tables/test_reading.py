@@ -208,5 +208,10 @@ class TestWorkbooks:
         table = read_table(workbook([["t", "p"], [1, 2]], far="AB400"))
         assert cells(table) == {"t": [1], "p": [2]}
 
+    def test_table_that_begins_in_another_column_keeps_its_columns(self) -> None:
+        table = read_table(workbook([[None, "t", "p"], [None, 1, 2], [None, None, 3]], "B2:B3"))
+        assert cells(table) == {"t": [1, 1], "p": [2, 3]}
+        assert table.row_numbers.tolist() == [2, 3]
+
     def test_workbook_of_old_excel_is_read(self) -> None:
         assert codes(old_workbook({(0, 0): 1.0, (1, 1): 2.0})) == {"no_header"}
