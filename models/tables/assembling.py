@@ -1,16 +1,42 @@
 """Collect the cells of a table column by column, as numbers as long as all of them are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
 from models.sentences import Sentence
+from models.tables.decimal_marks import (
+    POINT,
+    DecimalMark,
+    decide_mark,
+    has_decimal_points,
+    marks_of_texts,
+)
 from models.tables.table import Numbers, RawColumn, RawTable, Texts
 
 Cell = str | float
 # Cells that are converted together: converting each by itself would take ten times as long.
 _BLOCK_CELLS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Cells that are all plain numbers, NaN where empty.
+
+    lines: the cells as they were written, a line for each; None if they are numbers of a workbook
+    or of JSON.
+    """
+
+    numbers: Numbers
+    lines: str | None
+
+    def as_texts(self) -> Texts:
+        """Return the cells as they were written."""
+        if self.lines is not None:
+            return np.array(self.lines.split("\n"), dtype=object)
+        return RawColumn("", self.numbers, None).as_texts()
 
 
 class ColumnBuilder:
@@ -19,7 +45,7 @@ class ColumnBuilder:
     def __init__(self, name: str, empty: int = 0) -> None:
         self.name = name
         self._pending: list[Cell] = [""] * empty
-        self._blocks: list[Numbers | Texts] = []
+        self._blocks: list[_Block | Texts] = []
 
     def append(self, cell: Cell) -> None:
         """Add a cell."""
@@ -27,19 +53,41 @@ class ColumnBuilder:
         if len(self._pending) >= _BLOCK_CELLS:
             self._flush()
 
-    def build(self) -> RawColumn:
-        """Return the column: of numbers if all blocks are numbers, else of texts."""
+    def find_marks(self) -> frozenset[str]:
+        """Return the decimal marks that the column has for sure."""
         self._flush()
-        if all(block.dtype == np.float64 for block in self._blocks):
-            numbers = np.concatenate(self._blocks) if self._blocks else np.empty(0)
-            return RawColumn(self.name, numbers.astype(np.float64), None)
-        texts = [
-            block
-            if block.dtype == object
-            else RawColumn(self.name, block.astype(np.float64), None).as_texts()
-            for block in self._blocks
-        ]
-        return RawColumn(self.name, None, np.concatenate(texts))
+        if not self._is_text():
+            has_points = any(has_decimal_points(lines) for lines in self._lines())
+            return frozenset({POINT}) if has_points else frozenset()
+        return marks_of_texts(self._texts())
+
+    def build(self, mark: DecimalMark) -> RawColumn:
+        """Return the column: of numbers if all blocks are numbers, else of texts.
+
+        In a file with decimal commas, points are separators of thousands: such cells are texts.
+        """
+        self._flush()
+        has_thousands = mark is DecimalMark.COMMA and any(POINT in one for one in self._lines())
+        if self._is_text() or has_thousands:
+            return RawColumn(self.name, None, self._texts(), mark)
+        numbers = [block.numbers for block in self._blocks if isinstance(block, _Block)]
+        return RawColumn(self.name, np.concatenate([np.empty(0), *numbers]), None, mark)
+
+    def _is_text(self) -> bool:
+        """Return whether one of the cells is no plain number."""
+        return not all(isinstance(block, _Block) for block in self._blocks)
+
+    def _lines(self) -> Iterator[str]:
+        """Yield the plain numbers as they were written, if they were texts."""
+        for block in self._blocks:
+            if isinstance(block, _Block) and block.lines is not None:
+                yield block.lines
+
+    def _texts(self) -> Texts:
+        """Return all cells as they were written."""
+        return np.concatenate(
+            [block.as_texts() if isinstance(block, _Block) else block for block in self._blocks]
+        )
 
     def _flush(self) -> None:
         """Convert the pending cells to a block."""
@@ -48,17 +96,29 @@ class ColumnBuilder:
             self._pending = []
 
 
-def _to_block(cells: Sequence[Cell]) -> Numbers | Texts:
-    """Return cells as numbers, empty ones as NaN, or as texts if one is no plain number."""
+def _to_block(cells: Sequence[Cell]) -> _Block | Texts:
+    """Return cells as numbers, or as texts if one is no plain number."""
+    numbers = _to_numbers(cells)
+    if numbers is not None and not any(isinstance(cell, str) and cell for cell in cells):
+        return _Block(numbers, None)
+    texts = [_to_text(cell) for cell in cells]
+    lines = "\n".join(texts)
+    if numbers is None:
+        return np.array(texts, dtype=object)
+    return _Block(numbers, lines)
+
+
+def _to_numbers(cells: Sequence[Cell]) -> Numbers | None:
+    """Return cells as numbers, empty ones as NaN; None if one is no plain number."""
     filled = [cell if cell != "" else "nan" for cell in cells]
     try:
         numbers = np.array(filled, dtype=np.float64)
     except ValueError:
-        return np.array([_to_text(cell) for cell in cells], dtype=object)
+        return None
     # Words such as `nan` and `inf` are texts of a number type: other parts decide what they mean.
-    if not np.isinf(numbers).any() and np.isnan(numbers).sum() == sum(c == "nan" for c in filled):
-        return numbers
-    return np.array([_to_text(cell) for cell in cells], dtype=object)
+    if np.isinf(numbers).any() or np.isnan(numbers).sum() != sum(c == "nan" for c in filled):
+        return None
+    return numbers
 
 
 def _to_text(cell: Cell) -> str:
@@ -71,10 +131,13 @@ def assemble(
     row_numbers: Sequence[int],
     units: Mapping[str, str],
     notes: tuple[Sentence, ...],
+    delimiter: str = "",
 ) -> RawTable:
-    """Return the table of the collected columns."""
+    """Return the table of the collected columns; `delimiter` is what separates a text's cells."""
+    marks = {mark for builder in builders for mark in builder.find_marks()}
+    mark = decide_mark(marks, delimiter)
     return RawTable(
-        tuple(builder.build() for builder in builders),
+        tuple(builder.build(mark) for builder in builders),
         np.array(row_numbers, dtype=np.int64),
         MappingProxyType(dict(units)),
         notes,

@@ -116,7 +116,7 @@ def _number_column(raw: RawColumn, stated_unit: str | None) -> Column:
     if raw.numbers is not None:
         jump = find_scale_jump(raw.numbers)
         return Column(raw.name, Kind.NUMBER, raw.numbers, unit=stated_unit, scale_jump=jump)
-    parsed = parse_numbers(raw.as_texts())
+    parsed = parse_numbers(raw.as_texts(), raw.decimal_mark)
     return Column(
         raw.name,
         Kind.NUMBER,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.sentences import Sentence, sentence
+from models.tables.decimal_marks import COMMA, POINT, DecimalMark, is_thousands, marks_of_numbers
 from models.tables.headers import is_unit
 from models.tables.table import Numbers, Texts
 from models.units import UnitMismatch, unit_conversion
@@ -19,11 +20,11 @@ MISSING = frozenset(
     无 空 缺失 未知""".split()
 )
 _CELL = re.compile(r"(?P<number>[-+]?[\d.,' \u00a0\u202f]*\d(?:[eE][-+]?\d+)?)\s*(?P<unit>\S.*)?")
-_DECIMAL_COMMA = re.compile(r"[-+]?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+(?:[eE][-+]?\d+)?")
-_THOUSANDS_COMMA = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _SPACES = re.compile(r"(?<=\d)[ '\u00a0\u202f](?=\d{3})")
-# Cells by which the decimal mark and the units are found.
-_SAMPLE = 2_000
+_COMMA_BEFORE_POINT = re.compile(r",\d*\.")
+_COMMAS_READ = sentence("Its numbers were read with decimal commas.")
+_CHECK_COMMAS = sentence("Its numbers were read with decimal commas: check this.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,13 @@ def is_missing(text: str) -> bool:
     return not text or text.lower() in MISSING
 
 
-def parse_numbers(texts: Texts) -> ParsedNumbers:
-    """Return the numbers of a column of texts.
+def parse_numbers(texts: Texts, mark: DecimalMark = DecimalMark.UNKNOWN) -> ParsedNumbers:
+    """Return the numbers of a column of texts; `mark` is the decimal mark of the file.
 
     Cells with another unit of the same quantity are converted to the most frequent unit.
     """
     cells = [_split_cell(text) for text in texts]
-    has_commas = _has_decimal_commas([number for number, _ in cells if number][:_SAMPLE])
+    has_commas, notes = _decide_commas([number for number, _ in cells if number], mark)
     values = np.full(len(cells), np.nan)
     invalid: list[int] = []
     for position, ((number, _), text) in enumerate(zip(cells, texts, strict=True)):
@@ -62,10 +63,8 @@ def parse_numbers(texts: Texts) -> ParsedNumbers:
             invalid.append(position)
         else:
             values[position] = value
-    unit, notes, wrong = _unify_units(values, [unit for _, unit in cells])
-    if has_commas:
-        notes = (sentence("Its numbers were read with decimal commas."), *notes)
-    return ParsedNumbers(values, unit, tuple(sorted({*invalid, *wrong})), notes)
+    unit, unit_notes, wrong = _unify_units(values, [unit for _, unit in cells])
+    return ParsedNumbers(values, unit, tuple(sorted({*invalid, *wrong})), (*notes, *unit_notes))
 
 
 def number_share(texts: Iterable[str]) -> float:
@@ -87,21 +86,29 @@ def _split_cell(text: str) -> tuple[str | None, str | None]:
     return match["number"], unit
 
 
-def _has_decimal_commas(numbers: Sequence[str]) -> bool:
-    """Return whether the commas of a column are decimal marks.
+def _decide_commas(numbers: Sequence[str], mark: DecimalMark) -> tuple[bool, tuple[Sentence, ...]]:
+    """Return whether the commas of a column are decimal marks, and what was assumed.
 
-    `1,234` alone can be either: it is a decimal mark if another number of the column can be
-    nothing else.
+    `1,234` alone can be either: other numbers of the column decide, else those of the file.
     """
-    commas = [number for number in numbers if "," in number]
-    if not commas:
-        return False
-    if any("." in number.rpartition(",")[2] for number in commas):
-        return False
-    decimal = [number for number in commas if not _THOUSANDS_COMMA.fullmatch(number)]
-    return any(_DECIMAL_COMMA.fullmatch(number) for number in decimal) or any(
-        re.match(r"[-+]?0,", number) for number in commas
-    )
+    plain = [_SPACES.sub("", number.strip()) for number in numbers]
+    own = marks_of_numbers(plain)
+    if own:
+        has_commas = COMMA in own and not any(map(_COMMA_BEFORE_POINT.search, plain))
+        note = _CHECK_COMMAS if POINT in own else _COMMAS_READ
+        return has_commas, (note,) if has_commas else ()
+    if any(COMMA in number for number in plain):
+        match mark:
+            case DecimalMark.COMMA:
+                return True, (_COMMAS_READ,)
+            case DecimalMark.LIKELY_COMMA:
+                return True, (_CHECK_COMMAS,)
+            case DecimalMark.POINT:
+                return False, ()
+        return False, (sentence("Its commas were read as separators of thousands: check this."),)
+    if mark is DecimalMark.COMMA and any(map(is_thousands, plain)):
+        return True, (sentence("Its points were read as separators of thousands: check this."),)
+    return False, ()
 
 
 def _to_number(text: str | None, has_commas: bool) -> float | None:
@@ -109,16 +116,25 @@ def _to_number(text: str | None, has_commas: bool) -> float | None:
     if text is None:
         return None
     text = _SPACES.sub("", text.strip())
-    text = text.replace(".", "").replace(",", ".") if has_commas and "," in text else text
-    if "," in text:
-        if not _THOUSANDS_COMMA.fullmatch(text):
+    if has_commas:
+        whole, comma, fraction = text.partition(COMMA)
+        if comma and (COMMA in fraction or POINT in fraction):
             return None
-        text = text.replace(",", "")
+        text = whole.replace(POINT, "") + POINT + fraction if comma else _without_points(text)
+    elif COMMA in text:
+        if not _THOUSANDS.fullmatch(text):
+            return None
+        text = text.replace(COMMA, "")
     try:
         value = float(text)
     except ValueError:
         return None
     return value if np.isfinite(value) else None
+
+
+def _without_points(text: str) -> str:
+    """Return a number without separators of thousands."""
+    return text.replace(POINT, "") if is_thousands(text) else text
 
 
 def _unify_units(

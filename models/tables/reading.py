@@ -51,7 +51,7 @@ def _read_text(text: str, problems: Problems) -> RawTable:
         return _read_json_lines(text, problems)
     delimiter = detect_delimiter(text.splitlines()[:_SAMPLE_LINES])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return _read_rows(_csv_rows(reader, problems), problems)
+    return _read_rows(_csv_rows(reader, problems), problems, delimiter)
 
 
 def detect_delimiter(lines: Sequence[str]) -> str:
@@ -97,7 +97,7 @@ def _csv_rows(reader: Any, problems: Problems) -> Iterator[NumberedRow]:
         )
 
 
-def _read_rows(rows: Iterable[NumberedRow], problems: Problems) -> RawTable:
+def _read_rows(rows: Iterable[NumberedRow], problems: Problems, delimiter: str = "") -> RawTable:
     """Return the table of rows of cells, of which the first full one is the header."""
     iterator = ((number, row) for number, row in rows if not is_empty(row))
     header = find_header(iterator, problems)
@@ -118,7 +118,8 @@ def _read_rows(rows: Iterable[NumberedRow], problems: Problems) -> RawTable:
         numbers.append(number)
         for position, builder in enumerate(builders):
             builder.append(row[position] if position < len(row) else "")
-    return assemble(builders, numbers, header.units, (*problems.notes, *header.notes))
+    notes = (*problems.notes, *header.notes)
+    return assemble(builders, numbers, header.units, notes, delimiter)
 
 
 def is_empty(row: Sequence[Cell]) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.sentences import Sentence
+from models.tables.decimal_marks import DecimalMark
 
 Numbers = NDArray[np.float64]
 Texts = NDArray[np.object_]
@@ -18,12 +19,13 @@ RowNumbers = NDArray[np.int64]
 class RawColumn:
     """A column: `numbers` where every cell is a plain number or empty (NaN), else `texts`.
 
-    `texts` are stripped; an empty cell is an empty text.
+    `texts` are stripped; an empty cell is an empty text. `decimal_mark` is that of the file.
     """
 
     name: str
     numbers: Numbers | None
     texts: Texts | None
+    decimal_mark: DecimalMark = DecimalMark.UNKNOWN
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -7,6 +7,7 @@ import pytest
 
 from models.tables.columns import Column, Kind, infer_column
 from models.tables.headers import split_unit
+from models.tables.reading import read_table
 from models.tables.table import RawColumn
 
 
@@ -82,6 +83,54 @@ class TestNumbers:
 
     def test_few_cells_that_are_no_numbers_are_invalid(self) -> None:
         assert of(*["1.5"] * 20, "broken").invalid == (20,)
+
+
+class TestDecimalMarks:
+    """The decimal mark of a column in which each number can have either."""
+
+    @staticmethod
+    def column(content: str, name: str) -> Column:
+        table = read_table(content.encode())
+        return infer_column(next(one for one in table.columns if one.name == name))
+
+    def test_commas_are_decimal_marks_if_another_column_of_the_file_has_such(self) -> None:
+        column = self.column('a,b\n"5,016","0,5"\n"1,234","0,7"\n', "a")
+        assert numbers(column) == [5.016, 1.234]
+        assert column.notes == ("Its numbers were read with decimal commas.",)
+
+    @pytest.mark.parametrize("delimiter", [";", "\t"])
+    def test_commas_are_decimal_marks_if_semicolons_or_tabs_separate_cells(
+        self, delimiter: str
+    ) -> None:
+        column = self.column("a;b\n5,016;1\n12,345;2\n".replace(";", delimiter), "a")
+        assert numbers(column) == [5.016, 12.345]
+        assert column.notes == ("Its numbers were read with decimal commas: check this.",)
+
+    def test_commas_separate_thousands_if_another_column_has_decimal_points(self) -> None:
+        column = self.column("a;b\n5,016;0.5\n12,345;2\n", "a")
+        assert (numbers(column), column.notes) == ([5016, 12345], ())
+
+    def test_commas_that_nothing_explains_are_noted(self) -> None:
+        column = self.column('a,b\n"5,016",1\n"12,345",2\n', "a")
+        assert numbers(column) == [5016, 12345]
+        assert column.notes == ("Its commas were read as separators of thousands: check this.",)
+
+    def test_points_beside_decimal_commas_separate_thousands_in_each_cell(self) -> None:
+        assert numbers(of("999,5", "1.000", "1.000,5", "1.250")) == [999.5, 1000, 1000.5, 1250]
+
+    def test_points_in_a_file_with_decimal_commas_separate_thousands(self) -> None:
+        column = self.column("energy;t\n999;20,5\n1.000;21,5\n12.345;22\n", "energy")
+        assert numbers(column) == [999, 1000, 12345]
+        assert column.notes == ("Its points were read as separators of thousands: check this.",)
+
+    def test_points_in_a_file_without_decimal_commas_are_decimal_marks(self) -> None:
+        column = self.column("p;t\n1.012;20\n1.345;21\n", "p")
+        assert (numbers(column), column.notes) == ([1.012, 1.345], ())
+
+    def test_column_with_both_marks_is_noted(self) -> None:
+        column = of("1,5", "2.5")
+        assert numbers(column) == [1.5, 2.5]
+        assert column.notes == ("Its numbers were read with decimal commas: check this.",)
 
 
 class TestDates:

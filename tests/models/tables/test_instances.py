@@ -37,6 +37,10 @@ class TestRows:
         found = build("temperature;grade\n80,5;A\n81,25;A\n")
         assert values(found, "temperature") == [80.5, 81.25]
 
+    def test_decimal_commas_before_three_digits_are_read_as_in_training(self) -> None:
+        found = build("temperature;grade\n80,512;A\n81,250;A\n")
+        assert values(found, "temperature") == [80.512, 81.25]
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [

@@ -119,6 +119,11 @@ class TestCsv:
         table = read_table(b"a,b,,\n1,2,,\n,,,\n3,4,,\n")
         assert cells(table) == {"a": [1, 3], "b": [2, 4]}
 
+    def test_codes_are_as_written_in_all_parts_of_a_column_of_texts(self) -> None:
+        rows = ["01", "1"] * 3_000 + ["A1", "01"]
+        table = read_table(("code,t\n" + "".join(f"{code},1\n" for code in rows)).encode())
+        assert cells(table)["code"] == rows
+
     def test_hundred_thousand_rows_are_read_in_seconds(self) -> None:
         row = ",".join(f"{value}.5" for value in range(20))
         content = (",".join(f"c{at}" for at in range(20)) + "\n" + f"{row}\n" * 20_000).encode()
