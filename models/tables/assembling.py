@@ -103,7 +103,8 @@ def _to_block(cells: Sequence[Cell]) -> _Block | Texts:
         return _Block(numbers, None)
     texts = [_to_text(cell) for cell in cells]
     lines = "\n".join(texts)
-    if numbers is None:
+    # Python reads `1_12` as 112; in a table it is a name.
+    if numbers is None or "_" in lines:
         return np.array(texts, dtype=object)
     return _Block(numbers, lines)
 

@@ -177,6 +177,9 @@ class TestKinds:
     def test_many_different_texts_are_free_text(self) -> None:
         assert of(*(f"serial {number}" for number in range(100))).kind is Kind.TEXT
 
+    def test_identifiers_with_underscores_are_no_numbers(self) -> None:
+        assert of(*["1_12", "11_2", "112"] * 20).kind is Kind.CATEGORY
+
     def test_column_without_values_is_empty(self) -> None:
         assert of("", "NA", "-").kind is Kind.EMPTY
         assert infer_column(RawColumn("x", np.array([np.nan]), None)).kind is Kind.EMPTY

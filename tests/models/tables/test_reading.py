@@ -119,6 +119,9 @@ class TestCsv:
         table = read_table(b"a,b,,\n1,2,,\n,,,\n3,4,,\n")
         assert cells(table) == {"a": [1, 3], "b": [2, 4]}
 
+    def test_identifiers_with_underscores_are_texts(self) -> None:
+        assert cells(read_table(b"machine,t\n1_12,1\n11_2,2\n"))["machine"] == ["1_12", "11_2"]
+
     def test_codes_are_as_written_in_all_parts_of_a_column_of_texts(self) -> None:
         rows = ["01", "1"] * 3_000 + ["A1", "01"]
         table = read_table(("code,t\n" + "".join(f"{code},1\n" for code in rows)).encode())
