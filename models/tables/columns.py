@@ -9,7 +9,12 @@ import numpy as np
 from models.sentences import Sentence
 from models.tables.dates import date_share, epoch_unit, parse_dates
 from models.tables.headers import split_unit
-from models.tables.numbers import is_missing, number_share, parse_numbers
+from models.tables.numbers import (
+    is_missing,
+    is_missing_category,
+    number_share,
+    parse_numbers,
+)
 from models.tables.scale_jumps import ScaleJump, find_scale_jump
 from models.tables.table import Numbers, RawColumn, Texts
 
@@ -75,7 +80,7 @@ def infer_column(raw: RawColumn, unit: str | None = None, kind: Kind | None = No
         case Kind.CATEGORY | Kind.TEXT:
             return Column(raw.name, found, texts=_clean_texts(raw.as_texts()))
         case Kind.EMPTY:
-            return Column(raw.name, found, texts=_clean_texts(raw.as_texts()))
+            return Column(raw.name, found, texts=np.full(len(raw), "", dtype=object))
 
 
 def _infer_kind(raw: RawColumn) -> Kind:
@@ -139,5 +144,5 @@ def _time_column(raw: RawColumn) -> Column:
 def _clean_texts(texts: Texts) -> Texts:
     """Return texts with one spelling of a missing value: empty."""
     counts = Counter(texts)
-    missing = {text for text in counts if is_missing(str(text))}
+    missing = {text for text in counts if is_missing_category(str(text))}
     return np.array(["" if text in missing else text for text in texts], dtype=object)

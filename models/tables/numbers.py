@@ -15,10 +15,11 @@ from models.tables.table import Numbers, Texts
 from models.units import UnitMismatch, unit_conversion
 
 # Words that stand for a missing value, in the compared form.
-MISSING = frozenset(
-    """nan na n/a #n/a null none nil - -- --- ? . #div/0! #value! #ref! inf -inf missing unknown
-    无 空 缺失 未知""".split()
+_MISSING = frozenset(
+    "nan na n/a #n/a null - -- --- ? . #div/0! #value! #ref! inf -inf missing 空 缺失".split()
 )
+# Words that say so among numbers only: as a class, `none` is the one without a fault.
+_MISSING_NUMBERS = _MISSING | frozenset("none nil unknown 无 未知".split())
 _CELL = re.compile(r"(?P<number>[-+]?[\d.,' \u00a0\u202f]*\d(?:[eE][-+]?\d+)?)\s*(?P<unit>\S.*)?")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _SPACES = re.compile(r"(?<=\d)[ '\u00a0\u202f](?=\d{3})")
@@ -42,8 +43,13 @@ class ParsedNumbers:
 
 
 def is_missing(text: str) -> bool:
-    """Return whether a text stands for a missing value."""
-    return not text or text.lower() in MISSING
+    """Return whether a text stands for a missing number or time."""
+    return not text or text.lower() in _MISSING_NUMBERS
+
+
+def is_missing_category(text: str) -> bool:
+    """Return whether a text stands for a missing value among categories and texts."""
+    return not text or text.lower() in _MISSING
 
 
 def parse_numbers(texts: Texts, mark: DecimalMark = DecimalMark.UNKNOWN) -> ParsedNumbers:

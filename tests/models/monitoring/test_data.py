@@ -31,7 +31,17 @@ class TestLabels:
             data.notes
         )
 
-    @pytest.mark.parametrize("words", [("normal", "leak"), ("OK", "NOK"), (0, 1), ("正常", "泄漏")])
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("normal", "leak"),
+            ("OK", "NOK"),
+            (0, 1),
+            ("正常", "泄漏"),
+            ("none", "leak"),
+            ("无", "泄漏"),
+        ],
+    )
     def test_label_of_normal_operation_is_found(self, words: tuple[object, object]) -> None:
         table = process(120, fault_rows=20)
         table["fault"] = [words[0]] * 100 + [words[1]] * 20

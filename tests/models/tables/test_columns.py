@@ -174,6 +174,12 @@ class TestKinds:
     def test_few_repeated_texts_are_a_category(self) -> None:
         assert of("a", "b", "a", "b").kind is Kind.CATEGORY
 
+    @pytest.mark.parametrize("word", ["none", "None", "无", "nil", "unknown", "未知"])
+    def test_word_for_nothing_is_a_value_among_categories(self, word: str) -> None:
+        column = of("leak", word, "NA", word)
+        assert column.texts is not None
+        assert (column.kind, column.texts.tolist()) == (Kind.CATEGORY, ["leak", word, "", word])
+
     def test_many_different_texts_are_free_text(self) -> None:
         assert of(*(f"serial {number}" for number in range(100))).kind is Kind.TEXT
 

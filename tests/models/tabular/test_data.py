@@ -38,6 +38,13 @@ def test_constant_columns_and_rows_without_target_are_left_out() -> None:
     assert "3 rows without 'failure' were left out." in data.notes
 
 
+@pytest.mark.parametrize("word", ["none", "无", "unknown"])
+def test_class_for_no_fault_is_a_class(word: str) -> None:
+    columns = machines(4, 20)
+    columns["failure"] = [word if value == "no" else "leak" for value in columns["failure"]]
+    assert set(data_of(columns, Goal.CLASS, target="failure").target.classes) == {word, "leak"}
+
+
 def test_whole_numbers_are_classes_without_decimal_point() -> None:
     columns = machines(4, 20)
     columns["failure"] = [1 if value == "yes" else 0 for value in columns["failure"]]
