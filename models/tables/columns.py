@@ -69,12 +69,10 @@ class Column:
 
 def infer_column(raw: RawColumn, unit: str | None = None, kind: Kind | None = None) -> Column:
     """Return a column with its type; `kind` and `unit` override what its cells and header say."""
-    header_unit = split_unit(raw.name)[1]
     found = kind or _infer_kind(raw)
-    stated = unit or header_unit
     match found:
         case Kind.NUMBER:
-            return _number_column(raw, stated)
+            return _number_column(raw, unit)
         case Kind.TIME:
             return _time_column(raw)
         case Kind.CATEGORY | Kind.TEXT:
@@ -116,17 +114,22 @@ def _is_time_name(name: str) -> bool:
     return bool(words & _TIME_WORDS) or any(word in name for word in ("时间", "日期"))
 
 
-def _number_column(raw: RawColumn, stated_unit: str | None) -> Column:
-    """Return a column of numbers. The unit of the cells counts less than the stated one."""
+def _number_column(raw: RawColumn, stated: str | None) -> Column:
+    """Return a column of numbers, in the stated unit, else in that of its header or its cells."""
+    header_unit = split_unit(raw.name)[1]
+    unit = stated or header_unit
     if raw.numbers is not None:
         jump = find_scale_jump(raw.numbers)
-        return Column(raw.name, Kind.NUMBER, raw.numbers, unit=stated_unit, scale_jump=jump)
-    parsed = parse_numbers(raw.as_texts(), raw.decimal_mark)
+        return Column(raw.name, Kind.NUMBER, raw.numbers, unit=unit, scale_jump=jump)
+    parsed = parse_numbers(raw.as_texts(), raw.decimal_mark, unit)
+    if stated is None and header_unit is not None and not np.isfinite(parsed.values).any():
+        # No cell fits: a header such as `motor_A` does not mean amperes.
+        parsed = parse_numbers(raw.as_texts(), raw.decimal_mark)
     return Column(
         raw.name,
         Kind.NUMBER,
         parsed.values,
-        unit=parsed.unit or stated_unit,
+        unit=parsed.unit,
         invalid=parsed.invalid,
         notes=parsed.notes,
         scale_jump=find_scale_jump(parsed.values),

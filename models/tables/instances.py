@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.signature import InputInvalid
 from models.tables.columns import Column, Kind, infer_column
 from models.tables.dates import parse_dates
+from models.tables.headers import split_unit
 from models.tables.table import RawColumn, RawTable, Texts
 
 Cell = float | str | None
@@ -112,7 +113,7 @@ def _read_cells(table: RawTable, raw: RawColumn, wanted: ModelInput) -> list[Cel
     """Return the cells of a column, None where a number is missing. Raises InputInvalid."""
     if wanted.is_text:
         return [str(text) for text in raw.as_texts()]
-    column = infer_column(raw, kind=Kind.NUMBER)
+    column = infer_column(raw, _stated_unit(table, wanted), Kind.NUMBER)
     if column.invalid:
         position = column.invalid[0]
         line, text = int(table.row_numbers[position]), str(raw.as_texts()[position])[:40]
@@ -134,8 +135,17 @@ def _other_unit(
     """Return the unit that the file states for an input, if it is not the model's."""
     if wanted.is_text or wanted.unit is None:
         return None
-    stated = infer_column(columns[wanted.name], table.units.get(wanted.name), Kind.NUMBER).unit
+    stated = infer_column(columns[wanted.name], _stated_unit(table, wanted), Kind.NUMBER).unit
     return stated if stated != wanted.unit else None
+
+
+def _stated_unit(table: RawTable, wanted: ModelInput) -> str | None:
+    """Return the unit of an input's cells that state none; None for that of the header.
+
+    It is that of the row below the header, and the model's if the header has none either.
+    """
+    header_unit = split_unit(wanted.name)[1]
+    return table.units.get(wanted.name) or (wanted.unit if header_unit is None else None)
 
 
 def _row_groups(table: RawTable) -> list[_Group]:

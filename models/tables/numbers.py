@@ -2,8 +2,7 @@
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +31,8 @@ _CHECK_COMMAS = sentence("Its numbers were read with decimal commas: check this.
 class ParsedNumbers:
     """A column of numbers.
 
-    values: NaN where missing. unit: the one that its cells state, if any. invalid: positions of
-    cells that are no numbers. notes: what was assumed.
+    values: NaN where missing. unit: the one that all are in, None if none is stated. invalid:
+    positions of cells that are no numbers. notes: what was assumed.
     """
 
     values: Numbers
@@ -52,10 +51,13 @@ def is_missing_category(text: str) -> bool:
     return not text or text.lower() in _MISSING
 
 
-def parse_numbers(texts: Texts, mark: DecimalMark = DecimalMark.UNKNOWN) -> ParsedNumbers:
+def parse_numbers(
+    texts: Texts, mark: DecimalMark = DecimalMark.UNKNOWN, unit: str | None = None
+) -> ParsedNumbers:
     """Return the numbers of a column of texts; `mark` is the decimal mark of the file.
 
-    Cells with another unit of the same quantity are converted to the most frequent unit.
+    `unit` is that of cells without one. Cells with another unit of the same quantity are converted
+    to it; without it, to the most frequent unit.
     """
     cells = [_split_cell(text) for text in texts]
     has_commas, notes = _decide_commas([number for number, _ in cells if number], mark)
@@ -69,8 +71,8 @@ def parse_numbers(texts: Texts, mark: DecimalMark = DecimalMark.UNKNOWN) -> Pars
             invalid.append(position)
         else:
             values[position] = value
-    unit, unit_notes, wrong = _unify_units(values, [unit for _, unit in cells])
-    return ParsedNumbers(values, unit, tuple(sorted({*invalid, *wrong})), (*notes, *unit_notes))
+    found, unit_notes, wrong = _unify_units(values, [stated for _, stated in cells], unit)
+    return ParsedNumbers(values, found, tuple(sorted({*invalid, *wrong})), (*notes, *unit_notes))
 
 
 def number_share(texts: Iterable[str]) -> float:
@@ -144,34 +146,64 @@ def _without_points(text: str) -> str:
 
 
 def _unify_units(
-    values: Numbers, units: Sequence[str | None]
+    values: Numbers, units: Sequence[str | None], stated: str | None
 ) -> tuple[str | None, tuple[Sentence, ...], list[int]]:
-    """Convert all cells to the most frequent unit, in place.
+    """Convert all cells to the stated unit, else to the most frequent one, in place.
 
     Returns the unit, notes, and the positions of cells in a unit of another quantity.
     """
-    counts = Counter(unit for unit in units if unit is not None)
-    if not counts:
-        return None, (), []
-    target = counts.most_common(1)[0][0]
-    wrong: list[int] = []
-    converted: Counter[str] = Counter()
+    places: dict[str, list[int]] = {}
     for position, unit in enumerate(units):
-        if unit is None or unit == target:
+        if unit is not None:
+            places.setdefault(unit, []).append(position)
+    if not places:
+        return stated, (), []
+    counts = {unit: len(positions) for unit, positions in places.items()}
+    target = stated or max(counts, key=counts.__getitem__)
+    wrong: list[int] = []
+    for unit, positions in places.items():
+        if unit == target:
             continue
-        try:
-            values[position] = unit_conversion(unit, target)(values[position : position + 1])[0]
-        except UnitMismatch:
-            wrong.append(position)
-            continue
-        converted[unit] += 1
-    notes = tuple(
+        convert = _find_conversion(unit, target)
+        if convert is None:
+            wrong += positions
+        values[positions] = np.nan if convert is None else convert(values[positions])
+    plain = sum(unit is None for unit in np.array(units, dtype=object)[np.isfinite(values)])
+    return target, _unit_notes(counts, target, 0 if stated else plain), wrong
+
+
+def _unit_notes(counts: Mapping[str, int], target: str, plain: int) -> tuple[Sentence, ...]:
+    """Return notes on converted cells, and on `plain` ones whose unit nothing states."""
+    notes = [
         sentence(
             "{count} cells in {unit} were converted to {target}.",
             count=count,
             unit=unit,
             target=target,
         )
-        for unit, count in converted.items()
-    )
-    return target, notes, wrong
+        for unit, count in counts.items()
+        if _changes(unit, target)
+    ]
+    if plain:
+        notes.append(
+            sentence(
+                "{count} cells without a unit were read as {unit}: check this.",
+                count=plain,
+                unit=target,
+            )
+        )
+    return tuple(notes)
+
+
+def _changes(unit: str, target: str) -> bool:
+    """Return whether numbers of a unit change in the other: not in another way of writing it."""
+    convert, numbers = _find_conversion(unit, target), np.array([1.0, 2.0])
+    return convert is not None and not np.allclose(convert(numbers), numbers)
+
+
+def _find_conversion(unit: str, target: str) -> Callable[[Numbers], Numbers] | None:
+    """Return the conversion of numbers between units, None if they are of other quantities."""
+    try:
+        return unit_conversion(unit, target)
+    except UnitMismatch:
+        return None

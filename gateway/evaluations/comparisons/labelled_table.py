@@ -87,7 +87,7 @@ def build_labelled_instances(
 def numbers_of(texts: Sequence[str], labelled: LabelledTable, target: str) -> Floats:
     """Return results as numbers, in the table's way of writing them. Raises ParameterInvalid."""
     column = next(one for one in labelled.table.columns if one.name == target)
-    read = infer_column(column, kind=Kind.NUMBER)
+    read = infer_column(column, labelled.table.units.get(target), Kind.NUMBER)
     if read.invalid or read.numbers is None:
         raise ParameterInvalid(
             f"The column {target!r} has results that are no numbers.", param="target"

@@ -51,6 +51,31 @@ class TestUnits:
         assert numbers(column)[:3] == pytest.approx([5, 6, 7])
         assert column.notes == ("1 cells in MPa were converted to bar.",)
 
+    @pytest.mark.parametrize(
+        ("name", "stated"), [("p [bar]", None), ("p", "bar"), ("p/MPa", "bar")]
+    )
+    def test_cells_without_a_unit_are_in_the_stated_one_and_others_are_converted(
+        self, name: str, stated: str | None
+    ) -> None:
+        texts = np.array(["5.02", "500 kPa", "510 kPa"], dtype=object)
+        column = infer_column(RawColumn(name, None, texts), stated, Kind.NUMBER)
+        assert (column.unit, column.invalid) == ("bar", ())
+        assert numbers(column) == pytest.approx([5.02, 5, 5.1])
+        assert column.notes == ("2 cells in kPa were converted to bar.",)
+
+    def test_cells_without_a_unit_that_nothing_states_are_noted(self) -> None:
+        column = of("5.02", "500 kPa", "510 kPa")
+        assert (column.unit, numbers(column)) == ("kPa", [5.02, 500, 510])
+        assert column.notes == ("1 cells without a unit were read as kPa: check this.",)
+
+    def test_other_spelling_of_the_stated_unit_is_not_noted(self) -> None:
+        column = of("20 degC", "21.5", name="T [°C]")
+        assert (column.unit, numbers(column), column.notes) == ("°C", [20, 21.5], ())
+
+    def test_header_that_only_looks_like_a_unit_does_not_count(self) -> None:
+        column = of("5 bar", "6 bar", name="motor_A")
+        assert (column.unit, column.invalid) == ("bar", ())
+
     def test_cell_in_a_unit_of_another_quantity_is_invalid(self) -> None:
         assert of("5 bar", "6 bar", "70 °C").invalid == (2,)
 

@@ -65,6 +65,20 @@ class TestRows:
         found = build(f"{header}\n80\n", (ModelInput(header, unit="°C"),))
         assert found.units == units
 
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("p [bar]", "p [bar]\n5\n500 kPa\n"),
+            ("p", "p\n5\n500 kPa\n"),
+            ("p", "p,q\nbar,\n5,1\n500 kPa,1\n"),
+        ],
+    )
+    def test_cells_with_another_unit_are_converted_to_that_of_the_others(
+        self, name: str, text: str
+    ) -> None:
+        found = build(text, (ModelInput(name, unit="bar"),))
+        assert (values(found, name), found.units) == ([5, 5], {})
+
 
 class TestSeries:
     def test_last_steps_of_each_machine_are_one_instance(self) -> None:
