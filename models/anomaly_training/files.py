@@ -27,7 +27,7 @@ def is_table(training_file: bytes) -> bool:
         return bool(text)
     try:
         first = json.loads(text.partition(b"\n")[0])
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return "sensors" not in first and not any(
         isinstance(value, dict | list) for value in first.values()

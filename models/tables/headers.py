@@ -125,14 +125,14 @@ def _column_names(
     names = texts[first:]
     seen: dict[str, int] = {}
     for position, name in enumerate(names, start=first + 1):
-        problem = _name_problem(number, position, name, seen)
+        problem = name_problem(number, position, name, seen)
         if problem is not None:
             problems.add(problem)
         seen.setdefault(name, position)
     return tuple(names), first
 
 
-def _name_problem(number: int, position: int, name: str, seen: Mapping[str, int]) -> Problem | None:
+def name_problem(number: int, position: int, name: str, seen: Mapping[str, int]) -> Problem | None:
     """Return why a text cannot be the name of the column at a position, or None."""
     if not name:
         message = sentence(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
 from models.sentences import sentence
 from models.tables.assembling import Cell, ColumnBuilder, assemble
-from models.tables.headers import find_header
+from models.tables.headers import find_header, name_problem
 from models.tables.table import RawTable
 from models.tables.workbooks import is_workbook, read_workbook_rows
 from models.training_text import to_utf8
@@ -170,7 +171,8 @@ def _read_json_lines(text: str, problems: Problems) -> RawTable:
     """Return the table of JSON lines: one object of plain values per line."""
     builders: dict[str, ColumnBuilder] = {}
     numbers: list[int] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Other line breaks, such as U+2028, may be part of a text.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         if len(numbers) >= MAX_ROWS:
@@ -179,8 +181,10 @@ def _read_json_lines(text: str, problems: Problems) -> RawTable:
         row = _parse_json_row(number, line, problems)
         if row is None:
             continue
-        for name in row.keys() - builders.keys():
-            builders[name] = ColumnBuilder(name, empty=len(numbers))
+        for name in row:
+            if name not in builders:
+                _report_name(number, len(builders) + 1, name, problems)
+                builders[name] = ColumnBuilder(name, empty=len(numbers))
         for name, builder in builders.items():
             builder.append(row.get(name, ""))
         numbers.append(number)
@@ -190,19 +194,19 @@ def _read_json_lines(text: str, problems: Problems) -> RawTable:
     return assemble(list(builders.values()), numbers, {}, tuple(problems.notes))
 
 
+def _report_name(number: int, position: int, name: str, problems: Problems) -> None:
+    """Report a name in JSON that no column of a CSV file could have."""
+    problem = name_problem(number, position, name.strip(), {})
+    if problem is not None:
+        problems.add(problem)
+
+
 def _parse_json_row(number: int, line: str, problems: Problems) -> dict[str, Cell] | None:
     """Return the cells of a JSON line, or None after reporting why it is invalid."""
     try:
-        row = json.loads(line)
-    except ValueError as error:
-        problems.add(
-            Problem(
-                "invalid_json",
-                sentence("Line {number}: {error}.", number=number, error=error),
-                sentence("Write valid JSON."),
-                number,
-            )
-        )
+        row = json.loads(line, parse_int=float, parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
+        problems.add(_invalid_json(number, error))
         return None
     if not isinstance(row, dict):
         message = sentence("Line {number} is not a JSON object.", number=number)
@@ -219,8 +223,27 @@ def _parse_json_row(number: int, line: str, problems: Problems) -> dict[str, Cel
             fix = sentence("Give one number or text per column.")
             problems.add(Problem("wrong_type", message, fix, number, name[:64]))
             return None
+        if isinstance(value, float) and math.isinf(value):
+            message = sentence(
+                "Line {number}: {name} is too large for a number.",
+                number=number,
+                name=repr(name[:64]),
+            )
+            fix = sentence("Correct the number, or write it as a text.")
+            problems.add(Problem("invalid_json", message, fix, number, name[:64]))
+            return None
         cells[name] = _plain_cell(value)
     return cells
+
+
+def _invalid_json(number: int, error: Exception) -> Problem:
+    """Return the problem of a line that is no JSON."""
+    return Problem(
+        "invalid_json",
+        sentence("Line {number}: {error}.", number=number, error=error),
+        sentence("Write valid JSON."),
+        number,
+    )
 
 
 def _plain_cell(value: object) -> Cell:
@@ -229,4 +252,4 @@ def _plain_cell(value: object) -> Cell:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return float(value) if isinstance(value, int | float) else str(value)
+    return value if isinstance(value, float) else str(value)

@@ -22,6 +22,7 @@ HOURS = json.dumps({"sensors": {"flow": [1.0, 2.0] * 200, "heat": [3.0, 4.5] * 2
         (b"\xef\xbb\xbf " + HOURS, False),
         (HOURS.decode().encode("utf-16"), False),
         (b'{"sensors": ', False),
+        (b'{"flow": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", False),
         (b"", False),
         (b"flow,heat\n1,2\n", True),
         (b"PK\x03\x04", True),

@@ -1,6 +1,7 @@
 """Tables of customers' files: dialects, encodings, headers, workbooks."""
 
 import io
+import json
 import time
 import zipfile
 from string import ascii_uppercase
@@ -176,10 +177,29 @@ class TestJsonLines:
         assert found["b"] == ["", "x", ""]
         assert found["a"] == ["1", "2", "true"]
 
+    def test_columns_have_the_order_of_the_file(self) -> None:
+        names = [f"{name}{at}" for at in range(9) for name in ("speed", "grade", "scrap")]
+        row = json.dumps(dict.fromkeys(names, 1))
+        assert read_table(f"{row}\n{row}\n".encode()).names == tuple(names)
+
+    def test_line_separator_within_a_text_is_no_line_break(self) -> None:
+        text = '{"a": 1, "note": "x\u2028y"}\r\n{"a": 2, "note": "z"}'
+        assert cells(read_table(text.encode()))["note"] == ["x\u2028y", "z"]
+
+    def test_words_for_no_number_are_missing(self) -> None:
+        found = cells(read_table(b'{"a": NaN}\n{"a": -Infinity}\n{"a": 2}\n'))["a"]
+        assert np.isnan(found).tolist() == [True, True, False]
+
     @pytest.mark.parametrize(
         ("content", "code"),
         [
             (b'{"a": 1}\n{"a": \n', "invalid_json"),
+            (b'{"a": 1' + b"0" * 400 + b"}\n", "invalid_json"),
+            (b'{"a": 1e400}\n', "invalid_json"),
+            (b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}\n", "invalid_json"),
+            (b'{"": 1}\n', "missing_header"),
+            (b'{"' + b"x" * 65 + b'": 1}\n', "invalid_name"),
+            (b'{"a\\nb": 1}\n', "invalid_name"),
             (b'{"a": 1}\n[1]\n', "wrong_form"),
             (b'{"a": [1]}\n', "wrong_type"),
         ],
