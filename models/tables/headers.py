@@ -59,7 +59,9 @@ def find_header(rows: Iterator[NumberedRow], problems: Problems) -> Header | Non
             )
         return None
     width = max(_width(row) for _, row in top)
-    index = next((i for i, (_, row) in enumerate(top) if _looks_like_header(row, width)), None)
+    found = [at for at, (_, row) in enumerate(top) if _looks_like_header(row, width)]
+    # A title over merged cells has the same text in each column.
+    index = next((at for at in found if not _is_title(top[at][1])), next(iter(found), None))
     if index is None:
         number = top[0][0]
         message = sentence(
@@ -114,6 +116,12 @@ def _looks_like_header(row: Sequence[Cell], width: int) -> bool:
     filled = [cell for cell in cells if cell]
     texts = [cell for cell in filled if not _NUMBER.fullmatch(cell)]
     return len(filled) >= max(1, 0.6 * width) and len(texts) >= 0.6 * len(filled)
+
+
+def _is_title(row: Sequence[Cell]) -> bool:
+    """Return whether a row has one text in several cells."""
+    filled = [text for cell in row if (text := str(cell).strip())]
+    return len(filled) > 1 and len(set(filled)) == 1
 
 
 def _column_names(

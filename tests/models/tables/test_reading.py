@@ -218,6 +218,12 @@ class TestWorkbooks:
         rows = [["machine", "temp"], ["M1", 80], [None, 81]]
         assert cells(read_table(workbook(rows, "A2:A3")))["machine"] == ["M1", "M1"]
 
+    def test_title_over_merged_cells_is_left_out(self) -> None:
+        rows = [["Line 3", None, None], ["machine", "temp", "p"], ["M1", 80, 2]]
+        table = read_table(workbook(rows, "A1:C1"))
+        assert cells(table) == {"machine": ["M1"], "temp": [80], "p": [2]}
+        assert table.notes == ("1 rows above the header were left out.",)
+
     def test_damaged_workbook_is_named(self) -> None:
         assert codes(b"PK\x03\x04 no workbook") == {"invalid_workbook"}
 
