@@ -61,7 +61,9 @@ def parse_dates(texts: Texts) -> ParsedDates:
     """
     if (usual := _parse_usual(texts)) is not None:
         return ParsedDates(usual, ())
-    sample = [text for text in texts[:_SAMPLE] if not is_missing(text)]
+    # From the whole column: its first rows may have no day above 12.
+    step = max(1, len(texts) // _SAMPLE)
+    sample = [text for text in texts[::step] if not is_missing(text)]
     form, notes = _find_form(sample)
     seconds = np.full(len(texts), np.nan)
     invalid: list[int] = []

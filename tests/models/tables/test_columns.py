@@ -185,6 +185,13 @@ class TestDates:
         assert times(ambiguous)[0] == "2026-01-02T00:00:00"
         assert ambiguous.notes
 
+    def test_order_of_day_and_month_is_told_by_days_far_below(self) -> None:
+        start = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+        moments = [start + dt.timedelta(minutes=5 * step) for step in range(5_000)]
+        column = of(*(f"{one:%m/%d/%Y %H:%M}" for one in moments))
+        assert column.invalid == ()
+        assert numbers(column) == [one.timestamp() for one in moments]
+
     def test_impossible_date_is_invalid(self) -> None:
         assert of(*["2026-01-05"] * 20, "2026-02-30").invalid == (20,)
 
