@@ -5,11 +5,12 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.tables.assembling import Cell, ColumnBuilder, assemble
 from models.tables.headers import find_header, name_problem
 from models.tables.table import RawTable
@@ -22,6 +23,8 @@ _MAX_CELL_CHARACTERS = 10_000
 _DELIMITERS = (",", ";", "\t", "|")
 # Lines by which the delimiter is found.
 _SAMPLE_LINES = 50
+# A line after the last one: within an open quotation mark it becomes a part of a cell.
+_END = "\ue000end"
 _SPLIT_FIX = sentence("Train on a part of the rows, for example the newest.")
 
 NumberedRow = tuple[int, Sequence[Cell]]
@@ -51,7 +54,8 @@ def _read_text(text: str, problems: Problems) -> RawTable:
     if start == "{":
         return _read_json_lines(text, problems)
     delimiter = detect_delimiter(text.splitlines()[:_SAMPLE_LINES])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    lines = chain(io.StringIO(text, newline=""), [_END])
+    reader = csv.reader(lines, delimiter=delimiter)
     return _read_rows(_csv_rows(reader, problems), problems, delimiter)
 
 
@@ -83,19 +87,31 @@ def _row_widths(lines: Sequence[str], delimiter: str) -> list[int]:
 
 
 def _csv_rows(reader: Any, problems: Problems) -> Iterator[NumberedRow]:
-    """Yield the rows of a CSV file with their line numbers."""
+    """Yield the rows of a CSV file with their line numbers; its last line is _END."""
+    first = 1
     try:
         for row in reader:
+            if row == [_END]:
+                return
+            if row and row[-1].endswith(_END):
+                message = sentence(
+                    "Line {number}: a quotation mark is not closed up to the end of the file.",
+                    number=first,
+                )
+                problems.add(_invalid_csv(message, first))
+                return
             yield reader.line_num, row
+            first = reader.line_num + 1
     except csv.Error as error:
-        problems.add(
-            Problem(
-                "invalid_csv",
-                sentence("Line {number}: {error}.", number=reader.line_num, error=error),
-                sentence("Check the quotation marks of this line and the line before."),
-                reader.line_num,
-            )
-        )
+        number = reader.line_num
+        message = sentence("Line {number}: {error}.", number=number, error=error)
+        problems.add(_invalid_csv(message, number))
+
+
+def _invalid_csv(message: Sentence, number: int) -> Problem:
+    """Return the problem of quotation marks that do not match in or before a line."""
+    fix = sentence("Check the quotation marks of this line and the line before.")
+    return Problem("invalid_csv", message, fix, number)
 
 
 def _read_rows(rows: Iterable[NumberedRow], problems: Problems, delimiter: str = "") -> RawTable:

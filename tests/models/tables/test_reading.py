@@ -148,6 +148,8 @@ class TestInvalidCsv:
             (b"a,b\n1,2,3\n", "too_many_cells"),
             (b"a," + b"b" * 65 + b"\n1,2\n", "invalid_name"),
             (b'a,b\n1,"' + b"x" * 200_000, "invalid_csv"),
+            (b'a,b\n1,2\n3,"4\n5,6\n7,8\n', "invalid_csv"),
+            (b'a,b\n1,"2', "invalid_csv"),
             (b"a,b\n1," + b"x" * 20_000 + b"\n", "cell_too_long"),
             (b"\xff\xfe\x00", "encoding"),
         ],
