@@ -18,6 +18,7 @@ MAX_SHORT_LINE, MAX_LONG_LINE = 64 << 10, 16 << 20
 # Longer lines are not checked for duplicate keys: it would take too long.
 _MAX_DUPLICATE_CHECK = 1 << 20
 _UTF16_BOMS: Mapping[bytes, str] = MappingProxyType({b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"})
+_GB18030_BOM = b"\x84\x31\x95\x33"
 _UTF8_BOM = b"\xef\xbb\xbf"
 # Share of the non-ASCII characters in GB 2312 above which a text is Chinese, not misread Latin-1.
 _MIN_CHINESE_SHARE = 0.9
@@ -87,7 +88,7 @@ def encoding_notes(content: bytes) -> tuple[Sentence, ...]:
 
 def to_utf8(content: bytes, problems: Problems) -> bytes:
     """Convert a file to UTF-8 from UTF-16 or GB 18030."""
-    content = content.removeprefix(_UTF8_BOM)
+    content = content.removeprefix(_UTF8_BOM).removeprefix(_GB18030_BOM)
     utf16_encoding = _UTF16_BOMS.get(content[:2])
     if utf16_encoding is not None:
         return _utf16_to_utf8(content, utf16_encoding, problems)

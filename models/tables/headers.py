@@ -15,6 +15,8 @@ MAX_NAME_LENGTH = 64
 # Rows above the header that may hold a title.
 _MAX_TITLE_ROWS = 20
 _NUMBER = re.compile(r"[-+]?[\d.,'\s]*\d[\d.,'\s]*(?:[eE][-+]?\d+)?\s*%?")
+# Characters without width, as texts from web pages and messengers have, and byte order marks.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 # `Temperature [°C]`, `压力（MPa）`, `speed/rpm`, `Temp in °C`, `power_kW`
 _UNIT_IN_BRACKETS = re.compile(
     r"^(?P<name>.*?)\s*[\[(（【](?P<unit>[^\[\](（）)】]{1,24})[\])）】]\s*$"
@@ -128,7 +130,7 @@ def _column_names(
     number: int, cells: Sequence[Cell], problems: Problems
 ) -> tuple[tuple[str, ...], int]:
     """Return the names of the columns and the position of the first; report unusable names."""
-    texts = [" ".join(str(cell).split()) for cell in cells[: _width(cells)]]
+    texts = [" ".join(_INVISIBLE.sub("", str(cell)).split()) for cell in cells[: _width(cells)]]
     first = next(position for position, text in enumerate(texts) if text)
     names = texts[first:]
     seen: dict[str, int] = {}

@@ -106,6 +106,15 @@ class TestCsv:
         table = read_table("温度,压力\n80,1.2\n".encode(encoding))
         assert cells(table) == {"温度": [80], "压力": [1.2]}
 
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
+    def test_byte_order_mark_is_no_part_of_the_first_name(self, encoding: str) -> None:
+        mark = "" if encoding == "utf-8-sig" else "\ufeff"
+        table = read_table(f'{mark}"温度",结果\n80,合格\n'.encode(encoding))
+        assert cells(table) == {"温度": [80], "结果": ["合格"]}
+
+    def test_characters_without_width_are_no_part_of_names(self) -> None:
+        assert read_table("temp\u200b,\u2060p\n1,2\n".encode()).names == ("temp", "p")
+
     def test_title_rows_above_the_header_are_left_out(self) -> None:
         table = read_table(b"Line 3 export\n2026-11-29\n\nt,p\n1,2\n")
         assert cells(table) == {"t": [1], "p": [2]}
