@@ -59,7 +59,7 @@ class ColumnBuilder:
         if not self._is_text():
             has_points = any(has_decimal_points(lines) for lines in self._lines())
             return frozenset({POINT}) if has_points else frozenset()
-        return marks_of_texts(self._texts())
+        return marks_of_texts(self._texts().tolist())
 
     def build(self, mark: DecimalMark) -> RawColumn:
         """Return the column: of numbers if all blocks are numbers, else of texts.
