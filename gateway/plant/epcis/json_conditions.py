@@ -1,7 +1,8 @@
 """Conditions of EPCIS queries on the JSON of an event, as JSON paths with variables.
 
-    EQ_source_owning_party=urn:… -> $.sourceList[*] ? (@.type == $type && @.source == $value)
+    EQ_source_owning_party=urn:… -> $.sourceList[*] ? (@.type == $type && @.source == $values[*])
 
+All values of a parameter are one path: a statement of thousands of paths takes seconds to compose.
 Names of fields go into the path as quoted strings, values only into the variables.
 """
 
@@ -9,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,35 +74,31 @@ def _party(name: str, values: Sequence[str]) -> _Paths:
         short = kind.rpartition(":")[2].rpartition(f"{term}-")[2]
         spellings = (kind, short, f"urn:epcglobal:cbv:{urn}:{short}")
         for one in dict.fromkeys((*spellings, f"https://ref.gs1.org/cbv/{term}-{short}")):
-            for value in values:
-                path = f'$.{where}[*] ? (@.type == $type && @."{key}" == $value)'
-                yield path, {"type": one, "value": value}
+            path = f'$.{where}[*] ? (@.type == $type && @."{key}" == $values[*])'
+            yield path, {"type": one, "values": values}
 
 
 def _declared(name: str, values: Sequence[str]) -> _Paths:
     """Yield the paths of fields of error declarations."""
     if name in _DECLARED:
-        for value in values:
-            yield f"{_DECLARED[name]} ? (@ == $value)", {"value": value}
+        yield f"{_DECLARED[name]} ? (@ == $values[*])", {"values": values}
 
 
 def _disposition(name: str, values: Sequence[str]) -> _Paths:
     """Yield the paths of persistent dispositions."""
     if name in _DISPOSITIONS:
-        for value in values:
-            path = f"$.persistentDisposition.{_DISPOSITIONS[name]}[*] ? (@ == $value)"
-            yield path, {"value": value}
+        path = f"$.persistentDisposition.{_DISPOSITIONS[name]}[*] ? (@ == $values[*])"
+        yield path, {"values": values}
 
 
 def _quantity(name: str, values: Sequence[str]) -> _Paths:
     """Yield the paths of quantities of any list."""
     operator, _, rest = name.partition("_")
     if rest == "quantity" and operator in _OPERATORS:
-        for value in values:
-            number = _number(name, value)
-            for where in _QUANTITIES:
-                path = f"$.{where}[*].quantity ? (@ {_OPERATORS[operator]} $value)"
-                yield path, {"value": number}
+        numbers = [_number(name, value) for value in values]
+        for where in _QUANTITIES:
+            path = f"$.{where}[*].quantity ? (@ {_OPERATORS[operator]} $values[*])"
+            yield path, {"values": numbers}
 
 
 def _sensor_text(name: str, values: Sequence[str]) -> _Paths:
@@ -108,12 +106,11 @@ def _sensor_text(name: str, values: Sequence[str]) -> _Paths:
     operator, _, rest = name.partition("_")
     if operator != "EQ" or rest not in (*_REPORT_TEXTS, "booleanValue"):
         return
-    for value in values:
-        given: Any = value == "true" if rest == "booleanValue" else value
-        yield f"$.sensorElementList[*].sensorReport[*].{rest} ? (@ == $value)", {"value": given}
-        if rest in _METADATA:
-            path = f"$.sensorElementList[*].sensorMetadata.{rest} ? (@ == $value)"
-            yield path, {"value": given}
+    is_boolean = rest == "booleanValue"
+    given = {"values": [value == "true" if is_boolean else value for value in values]}
+    yield f"$.sensorElementList[*].sensorReport[*].{rest} ? (@ == $values[*])", given
+    if rest in _METADATA:
+        yield f"$.sensorElementList[*].sensorMetadata.{rest} ? (@ == $values[*])", given
 
 
 def _sensor_number(name: str, values: Sequence[str]) -> _Paths:
@@ -124,9 +121,9 @@ def _sensor_number(name: str, values: Sequence[str]) -> _Paths:
     if operator not in _OPERATORS or not (is_rank or (kind in _REPORT_NUMBERS and uom)):
         return
     unit = "" if is_rank else "@.uom == $uom && "
-    for value in values:
-        path = f"$.sensorElementList[*].sensorReport[*] ? ({unit}@.{kind} "
-        yield f"{path}{_OPERATORS[operator]} $value)", {"value": _number(name, value), "uom": uom}
+    path = f"$.sensorElementList[*].sensorReport[*] ? ({unit}@.{kind} "
+    numbers = [_number(name, value) for value in values]
+    yield f"{path}{_OPERATORS[operator]} $values[*])", {"values": numbers, "uom": uom}
 
 
 def _extension(name: str, values: Sequence[str]) -> _Paths:
@@ -139,12 +136,11 @@ def _extension(name: str, values: Sequence[str]) -> _Paths:
     if operator == "EXISTS":
         yield path, {}
         return
+    given: list[Any] = list(values)
     for value in values:
-        yield f"{path} ? (@ {_OPERATORS[operator]} $value)", {"value": value}
-        try:
-            yield f"{path} ? (@ {_OPERATORS[operator]} $value)", {"value": _number(name, value)}
-        except QueryInvalid:
-            continue
+        with suppress(QueryInvalid):
+            given.append(_number(name, value))
+    yield f"{path} ? (@ {_OPERATORS[operator]} $values[*])", {"values": given}
 
 
 def _number(name: str, text: str) -> float:

@@ -1,14 +1,28 @@
 """Read an account's events from PostgreSQL: queries by page, single events, and traces."""
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, cast, exists, func, or_, true, tuple_
-from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    any_,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -138,13 +152,9 @@ def _matching(account_id: UUID, match: ItemMatch) -> ColumnElement[bool]:
     plain = [digital_link(one) for one in match.items if not one.endswith("*")]
     patterns = [one[:-1] for one in match.items if one.endswith("*")]
     named: list[ColumnElement[bool]] = [item.in_(plain)] if plain else []
-    named += [
-        or_(
-            col(PlantEventItem.epc).startswith(_pattern_start(one), autoescape=True),
-            item.startswith(one, autoescape=True),
-        )
-        for one in patterns
-    ]
+    if patterns:
+        epcs = [_pattern_start(one) for one in patterns]
+        named += [_starts_with(col(PlantEventItem.epc), epcs), _starts_with(item, patterns)]
     return exists().where(
         and_(
             col(PlantEventItem.event) == col(PlantEvent.id),
@@ -154,6 +164,12 @@ def _matching(account_id: UUID, match: ItemMatch) -> ColumnElement[bool]:
             or_(*named),
         )
     )
+
+
+def _starts_with(column: Mapped[str], starts: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition that a text begins with one of the texts."""
+    escaped = [re.sub(r"([\\%_])", r"\\\1", one) + "%" for one in starts]
+    return column.like(any_(literal(escaped, ARRAY(Text))))
 
 
 def _pattern_start(text: str) -> str:

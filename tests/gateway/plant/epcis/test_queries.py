@@ -128,6 +128,41 @@ class TestJsonConditions:
         )
         assert answer.json()["error"]["code"] == "epcis_query_too_large"
 
+    async def test_event_meets_a_condition_if_one_of_several_values_does(
+        self, shared_gateway: Gateway
+    ) -> None:
+        """Texts and numbers may be mixed; `_` and `%` of patterns stand for themselves."""
+        report = {"type": "Temperature", "value": 80.5, "uom": "CEL", "booleanValue": True}
+        sent = event(
+            "ObjectEvent",
+            epcList=[item("several_100%-1")],
+            eventID=item("several-event"),
+            quantityList=[{"epcClass": item("class"), "quantity": 12, "uom": "KGM"}],
+            persistentDisposition={"set": ["completeness_verified"]},
+            sensorElementList=[{"sensorReport": [report]}],
+            **{"maas:shift": "night", "maas:order": {"maas:line": 4}},
+        )
+        await capture(shared_gateway, sent)
+        conditions = {
+            "EQ_persistentDisposition_set": ("unknown|completeness_verified", "unknown|other"),
+            "EQ_type": ("Speed|Temperature", "Speed|Pressure"),
+            "EQ_booleanValue": ("false|true", "false"),
+            "EQ_quantity": ("11|12", "11|13"),
+            "GT_value_CEL": ("90|80", "90|100"),
+            "EQ_maas:shift": ("7|night", "7|day"),
+            "EQ_INNER_maas:line": ("a|3|4", "a|3|5"),
+            "LT_INNER_maas:line": ("a|4.5", "a|4"),
+            "MATCH_epc": (f"{item('x*')}|{item('several_100%*')}", f"{item('several-100*')}"),
+        }
+        base = {"EQ_eventID": item("several-event")}
+        for name, (matching, other) in conditions.items():
+            for value, expected in ((matching, {item("several-event")}), (other, set())):
+                params = {**base, name: value}
+                answer = await shared_gateway.http.get(f"{EPCIS}/events", params=params)
+                assert event_ids(answer.json()) == expected, (name, value)
+        refused = await shared_gateway.http.get(f"{EPCIS}/events", params={"EQ_quantity": "1|x"})
+        assert refused.json()["error"]["param"] == "EQ_quantity"
+
 
 class TestNamedQueries:
     async def test_query_is_stored_run_by_page_and_deleted(self, shared_gateway: Gateway) -> None:
