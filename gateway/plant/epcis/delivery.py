@@ -1,21 +1,14 @@
-"""Deliver the results of subscribed EPCIS queries to webhooks, signed, each event at least once.
-
-An event is delivered `SETTLE_S` after its capture at the earliest: until then, events that another
-transaction captured before it may still become visible.
-"""
+"""Deliver the results of subscribed EPCIS queries to webhooks, signed, each event at least once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
+import structlog
 from sqlalchemy import ColumnElement, update
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from gateway.plant.epcis.documents import query_document
-from gateway.plant.epcis.named_queries import stored_query
-from gateway.plant.epcis.storage import events_after
+from gateway.plant.epcis.subscribed_events import DueEvents, QueryUnanswered, SubscribedEvents
 from gateway.plant.epcis.subscriptions import (
     SUBSCRIPTION_ID_PREFIX,
     next_due,
@@ -24,27 +17,17 @@ from gateway.plant.epcis.subscriptions import (
 from gateway.tables import PlantEvent, PlantEventQuery, PlantEventSubscription
 from infra import ids
 from infra.clock import Clock
-from infra.database.database import Database
+from infra.database.database import Database, DatabaseUnavailable
 from infra.database.due_work import DueRows, Moment, TimeValue
 from infra.outbound.webhook_post import PostFailed, SignedPoster
 from infra.poller import Poller
 from infra.secrets.sealer import SealBroken, Sealer
 from infra.timing import Timing
 
-SETTLE_S = 30
 _LEASE = timedelta(minutes=2)
 _STREAM_INTERVAL = timedelta(seconds=10)
 _FIRST_RETRY, _MAX_RETRY = timedelta(seconds=10), timedelta(hours=1)
-_MAX_EVENTS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A claimed subscription with its query and the events to deliver."""
-
-    row: PlantEventSubscription
-    query: PlantEventQuery
-    events: Sequence[PlantEvent]
+_MAX_ERROR = 500  # characters of an error that are stored
 
 
 class _DeliveryPoller(Poller):
@@ -71,88 +54,121 @@ class EventDelivery:
         self._clock = clock
         self._sealer = sealer
         self._poster = poster
+        self._events = SubscribedEvents(database, clock)
 
     def poller(self, timing: Timing) -> Poller:
         """Return the background loop of a process."""
-        return _DeliveryPoller("event_subscriptions", self.deliver_next, timing)
+        return _DeliveryPoller("event_subscriptions", self.deliver_due, timing)
 
-    async def deliver_next(self) -> bool:
-        """Deliver the subscription that is due first. Returns whether there was one."""
-        work = await self._claim()
-        if work is None:
-            return False
-        error: str | None = None
-        if work.events or work.row.reports_if_empty:
-            try:
-                await self._post(work)
-            except PostFailed as failure:
-                error = str(failure)[:500]
-            except SealBroken as failure:
-                error = failure.message
-        await self._record(work, error)
-        return True
+    async def deliver_due(self) -> bool:
+        """Deliver all due subscriptions. Returns whether there was one."""
+        found = False
+        while (claimed := await self._claim()) is not None:
+            await self._deliver(*claimed)
+            found = True
+        return found
 
-    async def _claim(self) -> _Work | None:
-        """Claim a due subscription and read its events."""
-        now = self._clock.now()
+    async def _claim(self) -> tuple[PlantEventSubscription, PlantEventQuery] | None:
+        """Claim the subscription that is due first.
+
+        The claim is committed before the query is asked, so that a query that fails is not the
+        first again. Of any account_id: for the loop.
+        """
+        table, now = PlantEventSubscription, self._clock.now()
+        query = (
+            select(table, PlantEventQuery)
+            .join(PlantEventQuery, col(PlantEventQuery.id) == col(table.query))
+            .where(_is_due(now))
+            .order_by(col(table.due_at), col(table.id))
+            .limit(1)
+            .with_for_update(of=table, skip_locked=True)
+        )
         async with self._database.transaction() as session:
-            query = (
-                select(PlantEventSubscription, PlantEventQuery)
-                .join(PlantEventQuery, col(PlantEventQuery.id) == col(PlantEventSubscription.query))
-                .where(_is_due(now))
-                .order_by(col(PlantEventSubscription.due_at))
-                .limit(1)
-                .with_for_update(of=PlantEventSubscription, skip_locked=True)
-            )
             found = (await session.execute(query)).first()
             if found is None:
                 return None
             row, named = found
             row.due_at = now + _LEASE
-            position = (row.position_time, row.position_id)
-            until = now - timedelta(seconds=SETTLE_S)
-            place = (session, row.account_id, stored_query(named))
-            return _Work(row, named, await events_after(*place, position, until, _MAX_EVENTS))
+        return row, named
 
-    async def _post(self, work: _Work) -> None:
-        """Send the events. Raises PostFailed."""
-        row, now = work.row, self._clock.now()
-        document = query_document(work.events, now, work.query.name)
+    async def _deliver(self, row: PlantEventSubscription, named: PlantEventQuery) -> None:
+        """Deliver the next events and record what came of it.
+
+        If the database is not available, the claim expires, and the events are delivered then.
+        """
+        log = structlog.get_logger().bind(subscription=row.id.hex)
+        try:
+            await self._attempt(row, named)
+        except DatabaseUnavailable as error:
+            log.error("events were not delivered", reason=repr(error))
+        except Exception:
+            log.exception("events were not delivered")
+
+    async def _attempt(self, row: PlantEventSubscription, named: PlantEventQuery) -> None:
+        """Deliver the next events, or record the failure. Raises DatabaseUnavailable."""
+        try:
+            due = await self._events.read(row, named)
+            is_notified = bool(due.events) or (row.reports_if_empty and due.is_last)
+            if is_notified:
+                await self._post(row, named, due.events)
+        except (QueryUnanswered, PostFailed) as failure:
+            await self._record_failure(row, str(failure))
+        except SealBroken as failure:
+            await self._record_failure(row, failure.message)
+        else:
+            await self._record(row, due, is_notified)
+
+    async def _post(
+        self, row: PlantEventSubscription, named: PlantEventQuery, events: Sequence[PlantEvent]
+    ) -> None:
+        """Send the events. Raises PostFailed, SealBroken."""
+        now = self._clock.now()
+        document = query_document(events, now, named.name)
         name = ids.format_id(SUBSCRIPTION_ID_PREFIX, row.id)
         document["epcisBody"]["queryResults"]["subscriptionID"] = name
-        last = work.events[-1].id if work.events else row.position_id
+        last = events[-1].id if events else row.position_id
         secret = self._sealer.open_bytes(row.sealed_secret, seal_purpose(row.id)).decode()
         await self._poster.post(row.url, secret, f"{name}-{last.hex}", document, now)
 
-    async def _record(self, work: _Work, error: str | None) -> None:
-        """Move the position after a delivery, or set the time of the next attempt."""
-        row, now = work.row, self._clock.now()
-        values: dict[str, object] = {"last_error": error}
-        if error is not None:
-            values |= {"failures": row.failures + 1, "due_at": now + _retry_delay(row.failures)}
-        else:
-            values |= {"failures": 0, "due_at": self._next_due(work, now)}
-            if work.events or row.reports_if_empty:
-                values["last_notified_at"] = now
-            if work.events:
-                last = work.events[-1]
-                values |= {"position_time": last.record_time, "position_id": last.id}
+    async def _record(self, row: PlantEventSubscription, due: DueEvents, is_notified: bool) -> None:
+        """Move the position after a delivery, or after a look in vain."""
+        now = self._clock.now()
+        position_time, position_id = due.position
+        values: dict[str, object] = {
+            "failures": 0,
+            "last_error": None,
+            "due_at": _next_due(row, now) if due.is_last else now,
+            "position_time": position_time,
+            "position_id": position_id,
+        }
+        if is_notified:
+            values["last_notified_at"] = now
+        await self._update(row, values)
+
+    async def _record_failure(self, row: PlantEventSubscription, error: str) -> None:
+        """Set the time of the next attempt."""
+        due_at = self._clock.now() + _retry_delay(row.failures)
+        values = {"failures": row.failures + 1, "last_error": error[:_MAX_ERROR], "due_at": due_at}
+        await self._update(row, values)
+
+    async def _update(self, row: PlantEventSubscription, values: dict[str, object]) -> None:
+        """Set columns of a subscription, which may have been deleted meanwhile.
+
+        If the claim expired and its events were delivered elsewhere, the position stays.
+        """
+        table = PlantEventSubscription
+        statement = update(table).where(
+            col(table.id) == row.id,
+            col(table.account_id) == row.account_id,
+            col(table.position_id) == row.position_id,
+        )
         async with self._database.transaction() as session:
-            await _update(session, row.id, values)
-
-    def _next_due(self, work: _Work, now: datetime) -> datetime:
-        """Return when the subscription is due after a delivery."""
-        if len(work.events) == _MAX_EVENTS:
-            return now
-        if work.row.schedule is None:
-            return now + _STREAM_INTERVAL
-        return next_due(work.row.schedule, now)
+            await session.execute(statement.values(**values))
 
 
-async def _update(session: AsyncSession, row_id: UUID, values: dict[str, object]) -> None:
-    """Set columns of a subscription, which may have been deleted meanwhile."""
-    table = PlantEventSubscription
-    await session.execute(update(table).where(col(table.id) == row_id).values(**values))
+def _next_due(row: PlantEventSubscription, now: datetime) -> datetime:
+    """Return when a subscription is due after everything was delivered."""
+    return now + _STREAM_INTERVAL if row.schedule is None else next_due(row.schedule, now)
 
 
 def _retry_delay(failures: int) -> timedelta:

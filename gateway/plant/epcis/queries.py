@@ -14,6 +14,8 @@ from gateway.plant.epcis.validation import short_term
 MAX_PER_PAGE = 1_000
 DEFAULT_PER_PAGE = 30
 MAX_VALUES = 200
+# Of all parameters together: fields of each event looked at are compared with each value.
+MAX_TOTAL_VALUES = 1_000
 _INSTANCE_MATCHES = {
     "MATCH_epc": ("epc", "child"),
     "MATCH_parentID": ("parent",),
@@ -141,13 +143,18 @@ def _json_condition(name: str, values: Sequence[str]) -> JsonCondition:
 
 
 def _collect(parameters: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
-    """Return the values of each parameter."""
+    """Return the values of each parameter. Raises QueryInvalid."""
     values: dict[str, list[str]] = {}
+    total = 0
     for name, text in parameters:
         found = values.setdefault(name, [])
-        found += [one for one in text.split("|") if one] or [""]
+        given = [one for one in text.split("|") if one] or [""]
+        found += given
+        total += len(given)
         if len(found) > MAX_VALUES:
             raise QueryInvalid(f"`{name}` has more than {MAX_VALUES} values.", param=name)
+        if total > MAX_TOTAL_VALUES:
+            raise QueryInvalid(f"A query has at most {MAX_TOTAL_VALUES:,} values.", param=name)
     return values
 
 

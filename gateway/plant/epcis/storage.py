@@ -41,6 +41,22 @@ class EventPage:
     next_token: str | None = None
 
 
+EventPosition = tuple[datetime, UUID]
+"""The time of capture and the id of an event, in whose order subscriptions deliver events."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventWindow:
+    """Events that meet a query among the next events of an account, and the last one's position.
+
+    `is_last` says whether there are no more events.
+    """
+
+    rows: Sequence[PlantEvent]
+    position: EventPosition
+    is_last: bool
+
+
 async def find_events(session: AsyncSession, account_id: UUID, query: EventQuery) -> EventPage:
     """Return a page of the account's events that meet all conditions. Raises QueryInvalid.
 
@@ -72,18 +88,36 @@ async def events_after(
     session: AsyncSession,
     account_id: UUID,
     query: EventQuery,
-    position: tuple[datetime, UUID],
+    position: EventPosition,
     until: datetime,
     limit: int,
-) -> Sequence[PlantEvent]:
-    """Return events that meet a query, captured after a position and until a time, in order."""
+) -> EventWindow:
+    """Look at the next `limit` events of the account after a position, captured until a time."""
     order = col(PlantEvent.record_time), col(PlantEvent.id)
-    statement = select(PlantEvent).where(
-        *_conditions(account_id, query),
-        tuple_(*order) > position,
-        col(PlantEvent.record_time) <= until,
+    is_after = tuple_(*order) > position
+    looked_at = (
+        select(*order)
+        .where(
+            col(PlantEvent.account_id) == account_id,
+            is_after,
+            col(PlantEvent.record_time) <= until,
+        )
+        .order_by(*order)
+        .limit(limit)
+        .subquery()
     )
-    return (await session.scalars(statement.order_by(*order).limit(limit))).all()
+    place = looked_at.c.record_time, looked_at.c.id
+    last = select(*place, func.count().over()).order_by(*(one.desc() for one in place)).limit(1)
+    found = (await session.execute(last)).first()
+    if found is None:
+        return EventWindow((), position, True)
+    time, event_id, count = found
+    end = (time, event_id)
+    statement = select(PlantEvent).where(
+        *_conditions(account_id, query), is_after, tuple_(*order) <= end
+    )
+    rows = (await session.scalars(statement.order_by(*order))).all()
+    return EventWindow(rows, end, count < limit)
 
 
 async def _require_at_most(

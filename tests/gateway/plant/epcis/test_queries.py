@@ -7,9 +7,10 @@ from urllib.parse import quote
 import pytest
 from sqlmodel import col, select
 
-from gateway.plant.epcis.delivery import SETTLE_S, EventDelivery
+from gateway.plant.epcis.delivery import EventDelivery
 from gateway.plant.epcis.errors import SubscriptionInvalid
 from gateway.plant.epcis.schedules import parse_schedule
+from gateway.plant.epcis.subscribed_events import SETTLE_S
 from gateway.tables import AuditEntry
 from infra.clock import SystemClock
 from infra.outbound.webhook_post import PostFailed
@@ -321,25 +322,25 @@ class TestSubscriptions:
         other = event("ObjectEvent", epcList=[item("none")], eventID=item("sub-event-2"))
         await capture(gateway, first, other)
         receiver.error = "the receiver responded with HTTP status 500"
-        assert await delivery.deliver_next()
+        assert await delivery.deliver_due()
         shown = (await http.get(f"{path}/{name}")).json()
         assert (shown["failures"], shown["lastError"]) == (1, receiver.error)
         receiver.error = None
         clock.ahead += timedelta(seconds=11)
-        assert await delivery.deliver_next()
+        assert await delivery.deliver_due()
         assert [event_ids(one) for one in receiver.sent] == [{item("sub-event-1")}]
         assert receiver.sent[0]["epcisBody"]["queryResults"]["subscriptionID"] == name
         clock.ahead += timedelta(seconds=11)
-        assert await delivery.deliver_next()
+        assert await delivery.deliver_due()
         assert len(receiver.sent) == 1
-        assert not await delivery.deliver_next()
+        assert not await delivery.deliver_due()
         assert (await http.get(f"{path}/{name}")).json()["failures"] == 0
         paused = await http.post(f"{path}/{name}/pause")
         assert paused.json()["pausedAt"]
         clock.ahead += timedelta(seconds=11)
-        assert not await delivery.deliver_next()
+        assert not await delivery.deliver_due()
         assert (await http.post(f"{path}/{name}/resume")).json()["pausedAt"] is None
-        assert await delivery.deliver_next()
+        assert await delivery.deliver_due()
         assert (await http.delete(f"{path}/{name}")).status_code == 204
         assert (await http.get(path)).json() == []
         async with parts.database.transaction() as session:
