@@ -1,9 +1,9 @@
 """Send due deliveries: several endpoints at a time, one message at a time to each."""
 
-import asyncio
-from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -13,13 +13,11 @@ from sqlmodel import col, select
 from billing.notifications.endpoints.outgoing import Turn, claim_turn, record_result
 from billing.notifications.endpoints.sending import EndpointSender
 from billing.tables import NotificationEvent
+from infra.account_work import AccountWork, do_due_work
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.secrets.sealer import Sealer
 
-_CONCURRENCY, _PER_ACCOUNT = 16, 4
-# While a receiver takes its time, others' new deliveries are looked for so often.
-_LOOK_AGAIN_S = 1.0
 _MAX_RUN_S = 60.0
 _DELETED_AT_ONCE = 1_000
 
@@ -41,23 +39,7 @@ class Dispatcher:
         Ends after a minute, so that the next run can start elsewhere.
         """
         ends_at = self.clock.monotonic() + _MAX_RUN_S
-        running: dict[asyncio.Task[None], UUID] = {}
-        sent = 0
-        try:
-            while True:
-                if self.clock.monotonic() < ends_at:
-                    sent += await self._start_turns(running)
-                if not running:
-                    return sent
-                finished, _ = await asyncio.wait(
-                    running, timeout=_LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED
-                )
-                for task in finished:
-                    del running[task]
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+        return await do_due_work(self._claim, lambda: self.clock.monotonic() < ends_at)
 
     async def delete_old_events(self) -> int:
         """Delete events past the retention, with deliveries and attempts; return how many.
@@ -75,19 +57,13 @@ class Dispatcher:
             deleted = await session.execute(statement.returning(col(NotificationEvent.id)))
             return len(deleted.all())
 
-    async def _start_turns(self, running: dict[asyncio.Task[None], UUID]) -> int:
-        """Start turns of due endpoints while there is room; return how many."""
-        started = 0
-        while len(running) < _CONCURRENCY:
-            in_flight = Counter(running.values())
-            busy = [account for account, count in in_flight.items() if count >= _PER_ACCOUNT]
-            async with self.database.transaction() as session:
-                turn = await claim_turn(session, self.clock, self.sealer, busy)
-            if turn is None:
-                break
-            running[asyncio.create_task(self._take(turn))] = turn.recipient.account_id
-            started += 1
-        return started
+    async def _claim(self, busy_accounts: Collection[UUID]) -> AccountWork | None:
+        """Claim the next turn, of an account that is not busy."""
+        async with self.database.transaction() as session:
+            turn = await claim_turn(session, self.clock, self.sealer, busy_accounts)
+        if turn is None:
+            return None
+        return AccountWork(turn.recipient.account_id, partial(self._take, turn))
 
     async def _take(self, turn: Turn) -> None:
         """Send one message and record what came of it.

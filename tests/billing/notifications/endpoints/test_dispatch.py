@@ -4,7 +4,6 @@ import asyncio
 import json
 from datetime import timedelta
 from email import message_from_bytes, policy
-from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
@@ -312,16 +311,27 @@ class TestDispatcher:
     async def test_account_has_at_most_four_messages_at_a_time(
         self, notified: Notified, hook: Hook
     ) -> None:
+        """A later message of another account arrives while the fifth waits for a place."""
         notified.robots.hanging = {"slack"}
         for _ in range(5):
             await notified.add("slack", enabled_events=["batches"])
         await notified.emit("1", "batch.completed")
-        dispatcher = notified.dispatcher
-        running: dict[asyncio.Task[None], Any] = {}
-        assert await dispatcher._start_turns(running) == 4
+        notified.story.clock.pass_(seconds=1)
+        other = Notified.__new__(Notified)
+        other.__dict__ = {**notified.__dict__, "firm": await notified.story.firm("Other")}
+        await other.add("webhook", hook.url)
+        await other.emit("2")
+        running = asyncio.create_task(notified.send())
+
+        async def arrived() -> bool:
+            return bool(hook.posts)
+
+        await until_true(arrived)
+        query = "select id from notification_endpoint where account_id = :account and attempts > 0"
+        claimed = await sql(notified.story.database, query, account=notified.account_id)
+        assert (len(claimed), running.done()) == (4, False)
         notified.robots.release.set()
-        await asyncio.gather(*running)
-        assert await dispatcher.send_due() == 1
+        assert await running == 6
 
     async def test_message_is_sent_again_after_a_crash_before_its_record(
         self, notified: Notified, hook: Hook, monkeypatch: pytest.MonkeyPatch

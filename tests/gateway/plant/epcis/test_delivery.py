@@ -1,7 +1,8 @@
-"""Delivery of EPCIS subscriptions: queries without an answer, and positions."""
+"""Delivery of EPCIS subscriptions: queries without an answer, positions, and slow receivers."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -12,6 +13,8 @@ from gateway.plant.epcis.queries import MAX_TOTAL_VALUES, parse_query
 from gateway.plant.epcis.subscribed_events import SETTLE_S
 from gateway.plant.epcis.validation import parse_event
 from infra.database.database import Database
+from infra.timing import Timing
+from tests.support.billing.making import sql
 from tests.support.plant.epcis import event, item
 from tests.support.plant.event_delivery import Subscribers, run_receivers
 from tests.support.stories.story import Calendar
@@ -208,3 +211,56 @@ class TestPosition:
         assert await late
         assert (await subscribers.row(mine)).position_id == position
         assert receivers.posts == {"mine": [[item("a"), item("b")], [item("a")]]}
+
+
+class TestSlowReceivers:
+    async def test_hanging_receivers_of_an_account_do_not_delay_others(
+        self, subscribers: Subscribers
+    ) -> None:
+        """The account has four places, so that its fifth delivery waits for one of them."""
+        slow, other = await subscribers.account(), await subscribers.account("Other")
+        subscribers.receivers.hanging = {"slow"}
+        for _ in range(5):
+            await subscribers.subscribe(slow, "slow", {})
+        subscribers.clock.pass_(seconds=1)
+        await subscribers.subscribe(other, "good", {})
+        await subscribers.capture(slow, "a")
+        await subscribers.capture(other, "b")
+        running = asyncio.create_task(subscribers.deliver())
+
+        async def arrived() -> bool:
+            return "good" in subscribers.receivers.posts and subscribers.receivers.waiting == 4
+
+        await until_true(arrived)
+        claimed = await sql(
+            subscribers.database,
+            "select id from plant_event_subscription where account_id = :slow and due_at > :now",
+            slow=slow,
+            now=subscribers.clock.now(),
+        )
+        assert (len(claimed), running.done()) == (4, False)
+        subscribers.receivers.release.set()
+        assert await running
+        assert subscribers.receivers.posts["slow"] == [[item("a")]] * 5
+
+    async def test_stopped_loop_cancels_its_deliveries_and_the_events_are_sent_again(
+        self, subscribers: Subscribers
+    ) -> None:
+        account, receivers = await subscribers.account(), subscribers.receivers
+        mine = await subscribers.subscribe(account, "mine", {})
+        await subscribers.capture(account, "a")
+        subscribers.clock.pass_(seconds=SETTLE_S + 1)
+        receivers.hanging = {"mine"}
+        poller = subscribers.delivery.poller(Timing(first_look_s=0.001))
+        await poller.start()
+
+        async def waits() -> bool:
+            return receivers.waiting == 1
+
+        await until_true(waits)
+        await poller.stop()
+        row = await subscribers.row(mine)
+        assert (row.failures, row.last_notified_at) == (0, None)
+        receivers.hanging = set()
+        assert await subscribers.deliver(timedelta(minutes=2).total_seconds())
+        assert receivers.posts == {"mine": [[item("a")]]}
