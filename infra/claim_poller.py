@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from infra.database.database import Database
+from infra.clock import Clock
+from infra.database.database import Database, is_outage
 from infra.database.due_work import DueRows, Moment
 from infra.poller import Poller
 from infra.timing import DEFAULT_TIMING, Timing
@@ -35,7 +35,8 @@ class Owner(Protocol):
 class ClaimPoller(Poller, Generic[Row]):
     """A poller whose work are rows of a queue, one at a time. Subclasses say how.
 
-    A row whose work fails for the database stays claimed until the process ends or claims again.
+    A row whose end cannot be recorded because the database is away stays claimed until the process
+    ends or claims again.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class ClaimPoller(Poller, Generic[Row]):
         queue: OwnedQueue[Row],
         database: Database,
         owner: Owner,
+        clock: Clock,
         timing: Timing = DEFAULT_TIMING,
     ) -> None:
         super().__init__(name, self._handle_next, timing)
         self._queue = queue
         self._database = database
         self._owner = owner
+        self._clock = clock
 
     def due_rows(self, moment: Moment) -> Sequence[DueRows]:
         """Return the query of the queue's claimable rows."""
@@ -69,7 +72,7 @@ class ClaimPoller(Poller, Generic[Row]):
 
     @abstractmethod
     async def _failed(self, row: Row, error: Exception) -> None:
-        """Record that the work on a row raised an error other than of SQLAlchemy."""
+        """Record that the work on a row raised an error, also one of the database."""
 
     async def _handle_next(self) -> bool:
         """Claim a row and work on it. Returns whether there was one."""
@@ -84,8 +87,20 @@ class ClaimPoller(Poller, Generic[Row]):
         except asyncio.CancelledError:
             await asyncio.shield(self._interrupted(row))
             raise
-        except SQLAlchemyError:
-            raise
         except Exception as error:
-            await self._failed(row, error)
+            await self._record_failure(row, error)
         return True
+
+    async def _record_failure(self, row: Row, error: Exception) -> None:
+        """Record how the work failed; if that fails too, release the row for later and raise.
+
+        A row that stayed claimed would be claimed again at once, before all others of the queue.
+        """
+        try:
+            await self._failed(row, error)
+        except Exception as failure:
+            if not is_outage(failure):
+                async with self._database.transaction() as session:
+                    process_id, now = self._owner.process_id, self._clock.now()
+                    await self._queue.release_failed(session, row, process_id, now)
+            raise

@@ -224,6 +224,20 @@ class OwnedQueue(WorkQueue[Row]):
         )
         return (await session.scalars(query.with_for_update())).one_or_none()
 
+    async def release_failed(
+        self, session: AsyncSession, row: Row, owner: UUID, now: datetime
+    ) -> None:
+        """Release a row that `owner` claimed and whose end could not be recorded.
+
+        It is due after the back-off, at once in a queue without `retry_at`.
+        """
+        values: dict[Any, Any] = {self.owner: None}
+        if self.retry_at is not None:
+            values[self.retry_at] = now + self.retry.delay(getattr(row, self.attempts.key))
+        is_held = and_(self.id == getattr(row, self.id.key), self.owner == owner)
+        statement = update(self.table).where(is_held).values(values)
+        await session.execute(statement.execution_options(synchronize_session=False))
+
 
 class ClaimedRow(Protocol):
     """A row of an owned queue that is claimed by a process."""

@@ -97,7 +97,7 @@ class AlignmentRunner(ClaimPoller[PlantAlignment]):
 
     def __init__(self, dependencies: AlignmentDependencies) -> None:
         deps = self._deps = dependencies
-        super().__init__("alignment", QUEUE, deps.database, deps.heartbeat, deps.timing)
+        super().__init__("alignment", QUEUE, deps.database, deps.heartbeat, deps.clock, deps.timing)
 
     async def _claim(self, session: AsyncSession, process_id: UUID) -> PlantAlignment | None:
         """Claim the settings whose turn is next; None if none is due."""

@@ -75,7 +75,9 @@ class BatchRunner(ClaimPoller[Batch]):
 
     def __init__(self, dependencies: BatchDependencies) -> None:
         deps = self._deps = dependencies
-        super().__init__("batches", batches.QUEUE, deps.database, deps.heartbeat, deps.timing)
+        super().__init__(
+            "batches", batches.QUEUE, deps.database, deps.heartbeat, deps.clock, deps.timing
+        )
 
     async def _claim(self, session: AsyncSession, process_id: UUID) -> Batch | None:
         """Claim the next batch; None if none is due."""

@@ -51,7 +51,9 @@ class EvaluationRunner(ClaimPoller[EvaluationRun]):
 
     def __init__(self, dependencies: EvaluationDependencies) -> None:
         deps = self._deps = dependencies
-        super().__init__("evaluations", runs.QUEUE, deps.database, deps.heartbeat, deps.timing)
+        super().__init__(
+            "evaluations", runs.QUEUE, deps.database, deps.heartbeat, deps.clock, deps.timing
+        )
 
     async def _claim(self, session: AsyncSession, process_id: UUID) -> EvaluationRun | None:
         """Claim the next run; None if none is due."""

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.metering.key_epoch import read_epoch
@@ -61,7 +62,7 @@ from gateway.wire.fine_tuning import (
 from infra import ids
 from infra.claim_poller import ClaimPoller
 from infra.clock import Clock
-from infra.database.database import Database
+from infra.database.database import Database, DatabaseUnavailable
 from infra.errors import AppError
 from infra.telemetry.own_model_metrics import TRAINING_EVENTS, OwnModelMetrics
 from infra.timing import DEFAULT_TIMING, Timing
@@ -108,7 +109,9 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
     """
 
     def __init__(self, deps: FineTuningDependencies) -> None:
-        super().__init__("adaptations", jobs.QUEUE, deps.database, deps.heartbeat, deps.timing)
+        super().__init__(
+            "adaptations", jobs.QUEUE, deps.database, deps.heartbeat, deps.clock, deps.timing
+        )
         self._deps = deps
         self._next_expiry_check = float("-inf")
         for model in deps.catalog.models.values():
@@ -138,6 +141,10 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
             case Unavailable():
                 await self._end(job, partial(self._requeue, job, reason_of(error)))
                 await asyncio.sleep(self._timing.training_retry_s)
+            case DatabaseUnavailable() | SQLAlchemyError():
+                # Perhaps the job is billed by now, which the next attempt finds out.
+                self._log.error("a fine-tuning job failed", job=str(job.id), exc_info=error)
+                await self._failed(job, Unavailable(sentence("Something went wrong on our side.")))
             case AppError():
                 await self._end(job, partial(self._fail, job, error))
             case _:

@@ -195,6 +195,13 @@ def is_connection_lost(error: SQLAlchemyError) -> bool:
     return bool(state.startswith(("08", "53", "57P")))
 
 
+def is_outage(error: Exception) -> bool:
+    """Return whether the database is away, so that other work would fail as well."""
+    if isinstance(error, DatabaseUnavailable):
+        return not isinstance(error, TransactionConflict)
+    return isinstance(error, SQLAlchemyError) and is_connection_lost(error)
+
+
 def is_transaction_conflict(error: DBAPIError) -> bool:
     """Return whether an error is a deadlock (40P01) or a serialization failure (40001)."""
     return getattr(error.orig, "sqlstate", None) in ("40P01", "40001")

@@ -35,6 +35,7 @@ class Contest:
     differences: tuple[ScoreInterval, ...]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def contest(
     metric: Metric,
     higher_is_better: bool,
@@ -42,7 +43,10 @@ def contest(
     predictions: Sequence[Floats],
     clusters: Indices,
 ) -> Contest:
-    """Score predictors, [rows] each, on the same resamples of the clusters of rows."""
+    """Score predictors, [rows] each, on the same resamples of the clusters of rows.
+
+    Scores of numbers that are too large for the metric are infinite or NaN.
+    """
     sign = 1.0 if higher_is_better else -1.0
     values = [metric(truth, one) for one in predictions]
     samples = np.array(

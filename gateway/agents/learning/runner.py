@@ -56,6 +56,7 @@ class LearningRunner(ClaimPoller[AgentLearning]):
             QUEUE,
             self._learner.database,
             dependencies.heartbeat,
+            self._learner.clock,
             dependencies.timing,
         )
 

@@ -37,7 +37,9 @@ class ScheduleLearner(ClaimPoller[AgentSchedulePolicy]):
 
     def __init__(self, dependencies: AgentDependencies) -> None:
         deps = self._deps = dependencies
-        super().__init__("agent schedules", QUEUE, deps.database, deps.heartbeat, deps.timing)
+        super().__init__(
+            "agent schedules", QUEUE, deps.database, deps.heartbeat, deps.clock, deps.timing
+        )
 
     async def _claim(self, session: AsyncSession, process_id: UUID) -> AgentSchedulePolicy | None:
         """Claim a queued training of a random account; None if there is none."""

@@ -34,7 +34,9 @@ class WarningTrainer(ClaimPoller[LearnedWarningVersion]):
 
     def __init__(self, dependencies: AgentDependencies) -> None:
         deps = self._deps = dependencies
-        super().__init__("learned warnings", QUEUE, deps.database, deps.heartbeat, deps.timing)
+        super().__init__(
+            "learned warnings", QUEUE, deps.database, deps.heartbeat, deps.clock, deps.timing
+        )
 
     async def _claim(self, session: AsyncSession, process_id: UUID) -> LearnedWarningVersion | None:
         """Claim a queued training of a random account; None if there is none."""

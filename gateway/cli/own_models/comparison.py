@@ -216,7 +216,7 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
     coverage, difference = one["interval_coverage"], one["difference_interval"]
     return {
         "model": one["model"],
-        "score": f"{one['score']:.4g}",
+        "score": _figure(one["score"]),
         "95 % interval": _interval(one["score_interval"]),
         "difference": "" if difference is None else _interval(difference),
         "verdict": _VERDICTS.get(one["first_is"] or "", ""),
@@ -224,6 +224,11 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _interval(bounds: list[float]) -> str:
+def _interval(bounds: list[float | None]) -> str:
     """Return the bounds of an interval as text."""
-    return f"{bounds[0]:.4g} to {bounds[1]:.4g}"
+    return f"{_figure(bounds[0])} to {_figure(bounds[1])}"
+
+
+def _figure(value: float | None) -> str:
+    """Return a figure as text, a dash if it could not be computed."""
+    return "–" if value is None else f"{value:.4g}"

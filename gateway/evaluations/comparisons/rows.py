@@ -22,7 +22,7 @@ from infra.work_queue import OwnedQueue, RetryPolicy, release_claim
 COMPARISON_ID_PREFIX = "evalcmp"
 MAX_OPEN, MAX_STORED = 3, 200
 _OPEN = (EvaluationStatus.QUEUED, EvaluationStatus.IN_PROGRESS)
-# Comparisons of all accounts, oldest first. A claim lasts until the gateway process has ended.
+# Comparisons of an account, oldest first. A claim lasts until the gateway process has ended.
 QUEUE = OwnedQueue(
     table=ModelComparison,
     id=col(ModelComparison.id),
@@ -152,8 +152,9 @@ async def delete_comparison(session: AsyncSession, account_id: UUID, name: str) 
 async def claim_next(
     session: AsyncSession, clock: Clock, process_id: UUID
 ) -> ModelComparison | None:
-    """Claim the oldest comparison that is due. Returns None if there is none."""
-    return await QUEUE.claim(session, clock.now(), process_id, status=EvaluationStatus.IN_PROGRESS)
+    """Claim a random account's oldest comparison that is due. Returns None if there is none."""
+    account, status = col(ModelComparison.account_id), EvaluationStatus.IN_PROGRESS
+    return await QUEUE.claim_fairly(session, clock.now(), process_id, account, status=status)
 
 
 async def lock_claimed(

@@ -62,7 +62,9 @@ class ComparisonRunner(ClaimPoller[ModelComparison]):
 
     def __init__(self, dependencies: ComparisonDependencies) -> None:
         deps = self._deps = dependencies
-        super().__init__("comparisons", rows.QUEUE, deps.database, deps.heartbeat, deps.timing)
+        super().__init__(
+            "comparisons", rows.QUEUE, deps.database, deps.heartbeat, deps.clock, deps.timing
+        )
 
     async def _claim(self, session: AsyncSession, process_id: UUID) -> ModelComparison | None:
         """Claim the next comparison; None if none is due."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gateway.call.errors import ParameterInvalid
+from gateway.evaluations.comparisons.labelled_table import MIN_ROWS
 from models.evaluation.statistics import Verdict
 from models.observed.metrics import Floats, Indices, macro_f1, rmse
 from models.observed.resampling import ScoreInterval, contest
@@ -98,10 +99,18 @@ def compare_classes(
 def compare_numbers(
     results: Floats, contenders: Sequence[Contender], clusters: Indices
 ) -> ComparisonReport:
-    """Compare numbers with the results, [rows], by the RMSE. Raises ParameterInvalid."""
-    predicted = [_numbers_of(one) for one in contenders]
+    """Compare numbers with the results, [rows], by the RMSE; unknown results are NaN.
+
+    Raises ParameterInvalid for an output that is no number, and if few results are known.
+    """
+    known = np.flatnonzero(np.isfinite(results))
+    if len(known) < MIN_ROWS:
+        raise ParameterInvalid("Too few rows have known results.", param="target")
+    results, clusters = results[known], clusters[known]
+    predicted = [_numbers_of(one)[known] for one in contenders]
     found = contest(rmse, False, results, predicted, clusters)
-    coverage = [_coverage_of(one.predictions, results, clusters) for one in contenders]
+    of_known = [[one.predictions[row] for row in known] for one in contenders]
+    coverage = [_coverage_of(predictions, results, clusters) for predictions in of_known]
     return _report("RMSE", False, contenders, found.scores, found.differences, coverage)
 
 

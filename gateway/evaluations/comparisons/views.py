@@ -1,6 +1,7 @@
 """JSON views of comparisons."""
 
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from billing.money import nano_text
@@ -54,8 +55,8 @@ def report_json(report: ComparisonReport, clusters: ClusterKind) -> dict[str, An
     }
 
 
-def interval_json(score: ScoreInterval) -> list[float]:
-    """Return the bounds of an interval as JSON."""
+def interval_json(score: ScoreInterval) -> list[float | None]:
+    """Return the bounds of an interval as JSON; one that cannot be computed is None."""
     return [significant(score.low), significant(score.high)]
 
 
@@ -65,9 +66,12 @@ def share_json(share: Share) -> dict[str, Any]:
     return {"share": significant(share.value), "interval_95": bounds, "rows": share.rows}
 
 
-def significant(value: float) -> float:
-    """Return a figure with the digits that are shown."""
-    return float(f"{value:.{_DIGITS}g}")
+def significant(value: float) -> float | None:
+    """Return a figure with the digits that are shown, None if it is not finite.
+
+    JSON has no infinite numbers, and a stored report with one is refused by PostgreSQL.
+    """
+    return float(f"{value:.{_DIGITS}g}") if isfinite(value) else None
 
 
 def _contender_json(one: ContenderReport) -> dict[str, Any]:

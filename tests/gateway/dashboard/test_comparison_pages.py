@@ -65,6 +65,24 @@ async def test_form_starts_a_comparison_and_the_page_shows_the_figures(
     assert entry.action == "comparison.created"
 
 
+async def test_figures_that_overflow_are_shown_as_dashes(office: Firm, name: str) -> None:
+    lines = [f"{row};{'1e200' if row == 0 else 2 * row};m{row % 6}" for row in range(20)]
+    content = "\n".join(["torque;wear;machine", *lines]).encode()
+    response = await compare(office, name, content)
+    assert response.status_code == 303, words(response.text)
+    address = response.headers["location"]
+
+    async def is_completed() -> bool:
+        return "Comparison" in (await office.owner.page(f"{address}/progress")) and (
+            "hx-get" not in await office.owner.page(f"{address}/progress")
+        )
+
+    await until_true(is_completed)
+    shown = words(await office.owner.page(address))
+    assert "No difference shown" in shown
+    assert not {"inf", "nan", "None"} & set(shown.split())
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

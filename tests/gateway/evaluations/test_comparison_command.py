@@ -24,7 +24,12 @@ async def name(
 
 
 async def run(
-    gateway: Gateway, upstream: FakeUpstream, folder: Path, name: str, *options: str
+    gateway: Gateway,
+    upstream: FakeUpstream,
+    folder: Path,
+    name: str,
+    *options: str,
+    content: bytes | None = None,
 ) -> tuple[int, str]:
     configured = gateway.parts.settings
     assert configured.database_url is not None
@@ -34,7 +39,7 @@ async def run(
         "MAAS_SERVING_URL": upstream.url,
     }
     file = folder / "june.csv"
-    file.write_bytes(table())
+    file.write_bytes(content or table())
     models = (f"{name}:2", f"{name}:1", "--on", str(file), "--target", "wear")
     return await invoke(environment, "models", "compare", *models, *options)
 
@@ -46,6 +51,17 @@ async def test_figures_of_both_versions_are_printed(
     found = json.loads(out)
     assert (code, found["status"]) == (0, "completed")
     assert [one["score"] for one in found["results"]] == [1.0, 6.0]
+
+
+async def test_figures_that_overflow_are_printed_as_dashes(
+    gateway: Gateway, upstream: FakeUpstream, tmp_path: Path, name: str
+) -> None:
+    lines = [f"{row};{'1e200' if row == 0 else 2 * row}" for row in range(20)]
+    content = "\n".join(["torque;wear", *lines]).encode()
+    code, out = await run(gateway, upstream, tmp_path, name, "--yes", content=content)
+    assert code == 0
+    assert "– to –" in out
+    assert "no difference shown" in out
 
 
 async def test_quote_and_figures_are_readable(

@@ -5,9 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from gateway.evaluations.comparisons import rows
 from gateway.identity.audit_log import list_account_entries
+from infra import ids
+from infra.clock import SystemClock
+from infra.database.database import Database
 from tests.support.builders import SPECIALIST, Gateway
 from tests.support.builders import client as http_client
 from tests.support.builders import customer as account
@@ -109,6 +113,32 @@ async def test_ready_made_model_is_compared_by_mapped_columns_outputs_and_labels
     assert (found["metric"], own["score"], ready["output"]) == ("macro-F1", 1.0, "failure")
     assert ready["score"] == pytest.approx(1 / 3, abs=1e-4)
     assert ready["first_is"] == "better"
+
+
+async def test_figures_that_overflow_are_null_and_the_comparison_is_completed(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    lines = [f"{row};{'1e200' if row == 0 else 2 * row}" for row in range(20)]
+    content = "\n".join(["torque;wear", *lines]).encode()
+    found = await compared(customer, [f"{name}:2", f"{name}:1"], content=content)
+    assert (found["status"], found["error"]) == ("completed", None)
+    first, second = found["results"]
+    assert (first["score"], second["score"], second["difference"]) == (None, None, None)
+    assert first["score_interval"][1] is None
+    assert second["first_is"] == "no_difference_shown"
+    assert first["interval_coverage"]["share"] == 0.95
+
+
+async def test_rows_whose_result_is_missing_do_not_count(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    lines = [f"{row};{'n/a' if row == 0 else 2 * row}" for row in range(20)]
+    content = "\n".join(["torque;wear", *lines]).encode()
+    found = await compared(customer, [f"{name}:2", f"{name}:1"], content=content)
+    assert [one["score"] for one in found["results"]] == [1.0, 6.0]
+    assert [one["interval_coverage"]["rows"] for one in found["results"]] == [19, 19]
 
 
 def load(hour: int) -> float:
@@ -220,6 +250,27 @@ async def test_predictions_of_a_lost_process_are_not_billed_again(
     assert (again["results"], again["cost"]) == (found["results"], found["cost"])
     usage = [row for row in await customer.gateway.rows(6) if row["operation"] == "predictions"]
     assert sum(float(row["cost"]) for row in usage) == pytest.approx(float(found["cost"]))
+
+
+async def test_open_comparisons_of_one_account_do_not_delay_those_of_another(
+    database: Database,
+) -> None:
+    long, short, process = ids.new_id(), ids.new_id(), ids.new_id()
+    # The account, key and file of a comparison do not matter to its claim.
+    without_references = text("set local session_replication_role = replica")
+    async with database.transaction() as session:
+        await session.execute(without_references)
+        for account_id in (long, long, short):
+            new = rows.NewComparison(
+                *(account_id, account_id, "", ["a", "b"], account_id, {}, 20, None, 0, "CNY")
+            )
+            await rows.create_comparison(session, SystemClock(), new)
+    async with database.transaction() as session:
+        await session.execute(without_references)
+        await session.execute(text("select setseed(0.5)"))
+        # The process itself may claim a row again that it holds.
+        claims = [await rows.claim_next(session, SystemClock(), process) for _ in range(20)]
+    assert {row.account_id for row in claims if row is not None} == {long, short}
 
 
 async def test_comparison_of_another_account_is_not_found(

@@ -18,6 +18,7 @@ from tests.support.fakes.learner import SECONDS
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, another, client, code_of
 from tests.support.gateway.machines import machines
+from tests.support.waiting import until_true
 
 PRICE = CATALOG.models[REMAINING_LIFE].prices["CNY"]["adaptation_seconds"]
 
@@ -229,6 +230,31 @@ class TestInterruptedJobs:
         again = await customer.ended(job.id)
         assert (again.status, again.error.code) == ("failed", "interrupted")
         assert len(upstream.learner.files) == 1
+
+    async def test_billed_job_whose_publication_fails_for_its_sql_is_published_later(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        database = customer.gateway.parts.database
+        requeued = customer.gateway.parts.metrics.own_models.trainings.labels(
+            REMAINING_LIFE, "requeued"
+        )
+
+        async def is_requeued() -> bool:
+            return requeued._value.get() > 0
+
+        async with database.transaction() as session:
+            refused = "alter table variant add constraint none_live check (live_at is null)"
+            await session.execute(text(refused))
+        try:
+            job = await customer.asks()
+            await until_true(is_requeued)
+        finally:
+            async with database.transaction() as session:
+                await session.execute(text("alter table variant drop constraint none_live"))
+        assert (await customer.ended(job.id)).status == "succeeded"
+        assert len(upstream.learner.files) == 1
+        (row,) = await customer.gateway.rows(1)
+        assert row["settlement"] == "complete"
 
     async def test_process_that_lost_its_job_writes_and_bills_nothing(
         self, customer: Customer, upstream: FakeUpstream
