@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import time, timedelta
+from functools import partial
 
 import procrastinate
 import structlog
@@ -36,6 +37,7 @@ from gateway.signups.retention import delete_old_signups
 from gateway.upstream.client import UpstreamClient
 from infra.clock import SystemClock
 from infra.database.database import Database
+from infra.independent_steps import run_each
 from infra.processes import exit_with_parent
 from infra.secrets.named_secrets import NamedSecrets
 from infra.secrets.sealer import Sealer
@@ -79,7 +81,7 @@ async def run_worker(settings: Settings) -> None:
                 ),
                 collector=collector,
                 improve=nightly_job,
-                check_inputs=_model_checks(database),
+                check_inputs=model_checks(database),
                 payments=PaymentPoller(database, SystemClock(), checkout),
                 tend_signups=_signup_checks(database, settings),
                 tend_readings=_reading_upkeep(database, settings),
@@ -97,15 +99,14 @@ async def run_worker(settings: Settings) -> None:
             await collector.close()
 
 
-def _model_checks(database: Database) -> Callable[[], Awaitable[None]]:
-    """Return the job that checks customers' own models: their inputs, then observed results."""
-    drift, promises = DriftCheck(database, SystemClock()), PromiseCheck(database, SystemClock())
+def model_checks(database: Database) -> Callable[[], Awaitable[None]]:
+    """Return the job that checks customers' own models: their inputs, then observed results.
 
-    async def check() -> None:
-        await drift()
-        await promises()
-
-    return check
+    It raises StepsFailed after all checks if a version could not be checked.
+    """
+    clock = SystemClock()
+    drift, promises = DriftCheck(database, clock), PromiseCheck(database, clock)
+    return partial(run_each, {"drift": drift, "promises": promises})
 
 
 def _signup_checks(database: Database, settings: Settings) -> Callable[[], Awaitable[None]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import func, or_
@@ -15,6 +16,7 @@ from gateway.registry.variants import find_name_and_version
 from gateway.tables import Variant, VariantCount, VariantDrift
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.independent_steps import run_each
 from models.drift.psi import DriftLevel, settled_level
 
 # Counts are written some seconds after the call, and into the hour of the writing.
@@ -29,11 +31,25 @@ class DriftCheck:
     clock: Clock
 
     async def __call__(self) -> None:
+        """Check all versions, and delete old counts.
+
+        Raises StepsFailed at the end if a version could not be checked.
+        """
+        await run_each({"check of drift": self._check_all, "old counts": self._delete_old})
+
+    async def _check_all(self) -> None:
+        """Check each version. Raises StepsFailed."""
         async with self.database.transaction() as session:
             called = await _list_called(session)
-        for account_id, variant_id in called:
-            async with self.database.transaction() as session:
-                await check_version(session, self.clock, account_id, variant_id)
+        await run_each({f"drift of {one[1]}": partial(self._check, *one) for one in called})
+
+    async def _check(self, account_id: UUID, variant_id: UUID) -> None:
+        """Check a version in its own transaction."""
+        async with self.database.transaction() as session:
+            await check_version(session, self.clock, account_id, variant_id)
+
+    async def _delete_old(self) -> None:
+        """Delete the counts that no window reaches."""
         async with self.database.transaction() as session:
             await delete_old_counts(session, self.clock.now())
 

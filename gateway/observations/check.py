@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import func, or_
@@ -17,6 +18,7 @@ from gateway.registry.variants import find_name_and_version
 from gateway.tables import Observation, Variant, VariantPromise
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.independent_steps import run_each
 from models.observed.report import Promise, report_observed
 
 # Results of predictions before this say little about the model now.
@@ -31,10 +33,20 @@ class PromiseCheck:
     clock: Clock
 
     async def __call__(self) -> None:
+        """Check all versions, and delete old results.
+
+        Raises StepsFailed at the end if a version could not be checked.
+        """
+        await run_each({"check of promises": self._check_all, "old results": self._delete_old})
+
+    async def _check_all(self) -> None:
+        """Check each version. Raises StepsFailed."""
         async with self.database.transaction() as session:
             changed = await _list_changed(session)
-        for account_id, variant_id in changed:
-            await self._check(account_id, variant_id)
+        await run_each({f"promise of {one[1]}": partial(self._check, *one) for one in changed})
+
+    async def _delete_old(self) -> None:
+        """Delete the results past their retention."""
         async with self.database.transaction() as session:
             await delete_old(session, self.clock.now())
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from gateway.call.errors import ParameterInvalid
@@ -34,11 +35,12 @@ def pair(one: ObservedResult, prediction: Mapping[str, Any] | None, path: str) -
         )
     if "class" in prediction or "label" in prediction:
         return _pair_classes(one, prediction)
-    if isinstance(prediction.get("value"), int | float):
-        return _pair_numbers(one, prediction, path)
+    value = _number_or_none(prediction.get("value"))
+    if value is not None:
+        return _pair_numbers(one, prediction, value, path)
     raise ParameterInvalid(
-        f"`{path}.prediction` has neither `class` nor `value`. Observed results are supported for "
-        "models that predict a class or a number.",
+        f"`{path}.prediction` has neither `class` nor a finite `value`. Observed results are "
+        "supported for models that predict a class or a number.",
         param=f"{path}.prediction",
     )
 
@@ -49,11 +51,19 @@ def _pair_classes(one: ObservedResult, prediction: Mapping[str, Any]) -> PairedR
     return PairedResult(
         _class_text(predicted),
         _class_text(one.observed),
-        probability=_number_or_none(prediction.get("probability")),
+        probability=probability_or_none(prediction.get("probability")),
     )
 
 
-def _pair_numbers(one: ObservedResult, prediction: Mapping[str, Any], path: str) -> PairedResult:
+def probability_or_none(value: Any) -> float | None:
+    """Return a number from 0 to 1, None for anything else: nothing was promised."""
+    number = _number_or_none(value)
+    return number if number is not None and 0 <= number <= 1 else None
+
+
+def _pair_numbers(
+    one: ObservedResult, prediction: Mapping[str, Any], value: float, path: str
+) -> PairedResult:
     """Return a number with the observed one. Raises ParameterInvalid."""
     if isinstance(one.observed, bool | str):
         raise ParameterInvalid(
@@ -62,7 +72,7 @@ def _pair_numbers(one: ObservedResult, prediction: Mapping[str, Any], path: str)
     lower, upper = (_number_or_none(prediction.get(name)) for name in ("lower", "upper"))
     has_interval = lower is not None and upper is not None
     return PairedResult(
-        float(prediction["value"]),
+        value,
         float(one.observed),
         lower if has_interval else None,
         upper if has_interval else None,
@@ -79,6 +89,11 @@ def _class_text(value: Any) -> str:
 
 
 def _number_or_none(value: Any) -> float | None:
-    """Return a number, None for anything else."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None
+    """Return a finite number, None for anything else and for integers beyond all floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) else None

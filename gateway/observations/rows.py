@@ -16,7 +16,7 @@ from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.tables import Settlement, Usage
 from gateway.call.errors import BadRequest, ParameterInvalid
 from gateway.call.tags import VARIANT_TAG, VERSION_TAG
-from gateway.observations.pairing import PairedResult, pair
+from gateway.observations.pairing import PairedResult, pair, probability_or_none
 from gateway.registry.variants import list_live_variants
 from gateway.tables import Observation, Variant
 from gateway.wire.own_models.observations import ObservedResult
@@ -197,7 +197,8 @@ def _pair(row: Observation) -> Pair:
         row.lower,
         row.upper,
         row.level,
-        row.probability,
+        # Older rows have any number.
+        probability_or_none(row.probability),
     )
 
 

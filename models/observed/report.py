@@ -105,8 +105,12 @@ class _Rows:
     is_class: bool
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def report_observed(pairs: Sequence[Pair]) -> ObservedReport | None:
-    """Return the figures of pairs of one kind, None without any."""
+    """Return the figures of pairs of one kind, None without any.
+
+    Scores and errors of numbers that are too large for them are infinite or NaN.
+    """
     if not pairs:
         return None
     kind, clusters = plan_clusters(_machines(pairs), None, len(pairs))

@@ -6,11 +6,15 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from billing.notifications.alert_targets import update_alert_target
 from gateway.drift.check import DriftCheck, count_levels
 from gateway.drift.counts import WINDOW, add_counts, read_window
+from gateway.worker import model_checks
 from infra.database.database import Database
+from infra.independent_steps import StepsFailed
+from tests.support.billing.making import sql
 from tests.support.billing.notifying import event_payloads
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.customers import Customer
@@ -21,6 +25,7 @@ class Watched:
     """A customer's model whose calls are counted at any time."""
 
     def __init__(self, customer: Customer, variant_id: UUID) -> None:
+        self.customer = customer
         self.database: Database = customer.gateway.parts.database
         self.account_id = customer.gateway.account.id
         self.variant_id = variant_id
@@ -107,3 +112,49 @@ async def test_window_has_the_last_hours_with_enough_rows_of_seven_days(watched:
     async with watched.database.transaction() as session:
         left = await session.execute(text("select count(*) from variant_count"))
     assert left.scalar_one() == 0
+
+
+async def damage(database: Database, variant_id: UUID) -> None:
+    """Make the drift of a version impossible to tell."""
+    statement = "update variant_drift set reference = '{}' where variant_id = :id"
+    async with database.transaction() as session:
+        await session.execute(text(statement), {"id": variant_id})
+
+
+async def test_version_that_cannot_be_checked_keeps_no_other_from_being_checked(
+    watched: Watched,
+) -> None:
+    await watched.call(700)
+    damaged, database = watched.variant_id, watched.database
+    await damage(database, damaged)
+    await watched.customer.adapts(suffix="line-4")
+    query = "select variant_id from variant_drift where variant_id > :id"
+    watched.variant_id = (await sql(database, query, id=damaged))[0].variant_id
+    watched.clock.to(watched.clock.now() + WINDOW)
+    await watched.call(1_000, shift=8, later=1)
+    async with database.transaction() as session:
+        counted = {(watched.account_id, damaged): dict(enumerate(counts(10)))}
+        await add_counts(session, watched.clock.now(), counted)
+    with capture_logs() as logs, pytest.raises(StepsFailed):
+        await watched.check()
+    assert str(damaged) in logs[0]["step"]
+    assert [one["data"]["level"] for one in await watched.sent()] == ["moderate"]
+    # The counts of the first call are older than any window.
+    assert len(await sql(database, "select 1 from variant_count")) == 2
+
+
+async def test_promises_are_checked_after_drift_could_not_be(watched: Watched) -> None:
+    now = await watched.call(1_000)
+    await damage(watched.database, watched.variant_id)
+    statement = text("""
+        insert into observation (account_id, request_id, "row", variant_id, predicted_class,
+            observed_class, machine, predicted_at, created_at)
+        values (:account, gen_random_uuid(), 0, :variant, 'ok', 'ok', '', :now, :now)
+    """)
+    values = {"account": watched.account_id, "variant": watched.variant_id, "now": now}
+    async with watched.database.transaction() as session:
+        await session.execute(statement, values)
+    with capture_logs(), pytest.raises(StepsFailed):
+        await model_checks(watched.database)()
+    checked = await sql(watched.database, "select variant_id from variant_promise")
+    assert [row.variant_id for row in checked] == [watched.variant_id]

@@ -5,17 +5,19 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from billing.notifications.alert_targets import update_alert_target
 from gateway.observations.check import PromiseCheck
 from gateway.observations.rows import RETENTION
 from infra.database.database import Database
+from infra.independent_steps import StepsFailed
 from tests.support.clocks import ShiftedClock
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, another
 from tests.support.gateway.errors import error_of
+from tests.support.gateway.own_rows import INPUTS, observed, predicted, report, trained
 from tests.support.gateway.own_rows import OBSERVATIONS as PATH
-from tests.support.gateway.own_rows import observed, predicted, report, trained
 
 
 async def figures(customer: Customer, name: str) -> list[dict[str, Any]]:
@@ -76,6 +78,42 @@ async def test_classes_are_calibrated(customer: Customer, upstream: FakeUpstream
     assert only["promise"]["kept"] is True
 
 
+@pytest.mark.parametrize(
+    "probability", [-0.1, 1.01, 75, 1e308, pytest.param(10**400, id="huge"), "0.9", None, True]
+)
+async def test_number_that_is_no_probability_counts_as_not_stated(
+    customer: Customer, upstream: FakeUpstream, probability: Any
+) -> None:
+    name = await trained(customer, upstream, versions=1)
+    (first, *_) = observed(await predicted(customer, name))
+    prediction = {"class": "ok", "probability": probability}
+    saved = await report(customer, [{**first, "observed": "ok", "prediction": prediction}])
+    assert saved.status_code == 200, saved.text
+    (only,) = await figures(customer, name)
+    assert (only["rows"], only["promise"], only["calibration"]) == (1, None, [])
+
+
+async def test_bound_that_is_no_finite_number_counts_as_not_stated(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream, versions=1)
+    (first, *_) = observed(await predicted(customer, name))
+    first["prediction"]["lower"] = -(10**400)
+    assert (await report(customer, [first])).json()["saved"] == 1
+    (only,) = await figures(customer, name)
+    assert (only["rows"], only["promise"]) == (1, None)
+
+
+async def test_figures_that_overflow_are_null(customer: Customer, upstream: FakeUpstream) -> None:
+    name = await trained(customer, upstream, versions=1)
+    results = observed(await predicted(customer, name))
+    results[0]["observed"], results[1]["observed"] = 1e308, 1.5e308
+    await report(customer, results)
+    (only,) = await figures(customer, name)
+    assert (only["score"], only["mean_error"]) == (None, None)
+    assert only["promise"]["observed"] == 0.0
+
+
 async def test_inputs_are_stored_only_with_consent_until_the_result_is_replaced(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -113,6 +151,7 @@ async def test_problem_names_the_result_and_nothing_is_saved(
         ({"observed": "hot"}, "observed"),
         ({"prediction": None}, "prediction"),
         ({"prediction": {"forecast": [1.0]}}, "prediction"),
+        ({"prediction": {"value": 10**400}}, "prediction"),
         ({"level": 1.0}, "level"),
     )
     for change, field in problems:
@@ -158,6 +197,9 @@ class Checked:
 
     async def run(self) -> list[dict[str, Any]]:
         await self._check()
+        return await self.sent()
+
+    async def sent(self) -> list[dict[str, Any]]:
         query = text("select payload from notification_event order by id")
         async with self._database.transaction() as session:
             return list((await session.execute(query)).scalars())
@@ -187,6 +229,50 @@ async def test_broken_promise_is_told_once_until_it_is_kept_again(
     async with parts.database.transaction() as session:
         await session.execute(text("update variant_promise set checked_at = now() - interval '1h'"))
     assert len(await checked.run()) == 2
+
+
+async def test_probability_that_was_stored_before_it_was_checked_is_not_counted(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream, versions=1)
+    results = observed(await predicted(customer, name), observed="faulty")
+    for one in results:
+        one["prediction"] = {"class": "ok", "probability": 0.9}
+    await report(customer, results)
+    database = customer.gateway.parts.database
+    async with database.transaction() as session:
+        await session.execute(text("update observation set probability = 1e308"))
+    assert await Checked(database).run() == []
+    assert [one["promise"] for one in await figures(customer, name)] == [None]
+
+
+async def test_version_that_cannot_be_alerted_keeps_no_other_from_being_alerted(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    silent = await trained(customer, upstream, versions=1)
+    other: str = (await customer.adapts(suffix="line-4")).fine_tuned_model
+    upstream.inputs[other] = INPUTS
+    database = customer.gateway.parts.database
+    async with database.transaction() as session:
+        await update_alert_target(session, customer.gateway.account.id, "https://acme.example/hook")
+    for name in (silent, other):
+        await report(customer, observed(await predicted(customer, name), off=50.0))
+    refused = f"check (payload->'data'->>'model' <> '{silent}')"
+    expired = "update observation set created_at = :then where row = 0"
+    async with database.transaction() as session:
+        await session.execute(text(f"alter table notification_event add constraint one {refused}"))
+        then = ShiftedClock().now() - RETENTION - timedelta(days=1)
+        await session.execute(text(expired), {"then": then})
+    checked = Checked(database)
+    try:
+        with capture_logs(), pytest.raises(StepsFailed):
+            await checked.run()
+        assert [one["data"]["model"] for one in await checked.sent()] == [other]
+        assert [one["rows"] for one in await figures(customer, silent)] == [39]
+    finally:
+        async with database.transaction() as session:
+            await session.execute(text("alter table notification_event drop constraint one"))
+    assert [one["data"]["model"] for one in await checked.run()] == [other, silent]
 
 
 async def test_old_results_are_deleted(customer: Customer, upstream: FakeUpstream) -> None:
