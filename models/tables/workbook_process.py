@@ -42,11 +42,8 @@ class SheetHead(msgspec.Struct):
 def main() -> None:
     """Run in the child process: read a workbook from stdin, write head and rows to stdout."""
     exit_with_parent()
-    for limit, maximum in (
-        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
-        (resource.RLIMIT_CPU, MAX_CPU_S),
-    ):
-        resource.setrlimit(limit, (maximum, maximum))
+    _limit(resource.RLIMIT_AS, MAX_MEMORY_BYTES)
+    _limit(resource.RLIMIT_CPU, MAX_CPU_S)
     try:
         head, rows = read_first_sheet(sys.stdin.buffer.read())
     except python_calamine.CalamineError as error:
@@ -55,6 +52,13 @@ def main() -> None:
     for part in itertools.chain([head], rows):
         encoded = encoder.encode(part)
         sys.stdout.buffer.write(len(encoded).to_bytes(LENGTH_BYTES) + encoded)
+
+
+def _limit(kind: int, maximum: int) -> None:
+    """Limit this process, at most to what it may use already."""
+    _, hard = resource.getrlimit(kind)
+    allowed = maximum if hard == resource.RLIM_INFINITY else min(maximum, hard)
+    resource.setrlimit(kind, (allowed, allowed))
 
 
 def read_first_sheet(content: bytes) -> tuple[SheetHead, Iterator[Row]]:
