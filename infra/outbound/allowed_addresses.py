@@ -3,13 +3,17 @@
 A webhook's host name is chosen by a customer and may resolve to this machine, the database or a
 cloud's metadata service. The name is resolved once and only an address that was checked is
 connected to. `check` makes the same check of a name without connecting.
+
+Names are resolved in separate threads: those whose name server does not answer delay no look-up of
+a model server or the database. One customer's names can occupy all threads of an instance. Until
+one look-up ends, other customers' connections wait and then fail as if their name were not known;
+notifications are sent again.
 """
 
-import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import httpcore
 
@@ -18,6 +22,10 @@ from infra.outbound.resolver import Address, Resolver
 Network = IPv4Network | IPv6Network
 # A resolver function. Raises OSError (socket.gaierror, TimeoutError) or ValueError, as Resolver.
 Resolve = Callable[[str], Awaitable[list[Address]]]
+# The end of an error's text if a name could not be resolved.
+NAME_NOT_KNOWN = "is not known"
+# Look-ups to connect: the longest time of one in seconds, and how many run at a time.
+_CONNECT_LOOKUP_S, _CONNECT_LOOKUPS = 5.0, 16
 # The name does not exist or has no address. Any other error means that DNS is not available.
 _NAME_NOT_FOUND_ERRNOS = (socket.EAI_NONAME, socket.EAI_NODATA)
 # NAT64 (RFC 6052): the prefix is followed by an IPv4 address.
@@ -42,11 +50,23 @@ class NameStatus(Enum):
 
 
 class AllowedAddresses(httpcore.AsyncNetworkBackend):
-    """A network backend that connects only to the public internet and configured networks."""
+    """A network backend that connects only to the public internet and configured networks.
 
-    def __init__(self, networks: Sequence[Network] = (), resolve: Resolve | None = None) -> None:
+    `resolve` looks names up for `check`, and `resolve_to_connect` for connections: these may wait
+    longer, and must not delay the answers of `check`.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network] = (),
+        resolve: Resolve | None = None,
+        resolve_to_connect: Resolve | None = None,
+    ) -> None:
         self._networks = tuple(networks)
         self._resolve = resolve or Resolver()
+        self._resolve_to_connect = resolve_to_connect or Resolver(
+            _CONNECT_LOOKUP_S, _CONNECT_LOOKUPS
+        )
         self._backend = httpcore.AnyIOBackend()
 
     @property
@@ -87,10 +107,11 @@ class AllowedAddresses(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first allowed address that answers.
 
-        Raises OutOfReach and httpcore's errors.
+        Raises OutOfReach, and httpcore's errors: ConnectError with a text that ends in
+        NAME_NOT_KNOWN if the name has no address, or DNS did not answer in time.
         """
         last_error: Exception = OutOfReach(f"{host} is not on the public internet")
-        for address in await _resolve_addresses(host, port):
+        for address in await self._addresses_of(host):
             if self.allows(address):
                 try:
                     return await self._backend.connect_tcp(
@@ -99,6 +120,13 @@ class AllowedAddresses(httpcore.AsyncNetworkBackend):
                 except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                     last_error = error
         raise last_error
+
+    async def _addresses_of(self, host: str) -> list[Address]:
+        """Return the addresses of a host to connect to. Raises httpcore.ConnectError."""
+        try:
+            return await self._resolve_to_connect(host)
+        except (OSError, ValueError) as error:
+            raise httpcore.ConnectError(f"{host} {NAME_NOT_KNOWN}") from error
 
     async def connect_unix_socket(
         self,
@@ -112,16 +140,6 @@ class AllowedAddresses(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         """Sleep for `seconds`; httpcore calls this before it retries a connection."""
         await self._backend.sleep(seconds)
-
-
-async def _resolve_addresses(host: str, port: int) -> list[Address]:
-    """Resolve a host name. Raises httpcore.ConnectError."""
-    loop = asyncio.get_running_loop()
-    try:
-        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise httpcore.ConnectError(f"{host} is not known") from error
-    return [ip_address(sockaddr[0]) for *_, sockaddr in infos]
 
 
 def _embedded_ipv4(address: Address) -> Address:

@@ -36,11 +36,17 @@ class Resolver:
     def _start_lookup(self, host: str) -> _AddressesFuture:
         """Start the look-up in a new thread, which holds its slot until the look-up has ended."""
         answer: _AddressesFuture = asyncio.get_running_loop().create_future()
-        answer.add_done_callback(lambda _: self._free_threads.release())
+        answer.add_done_callback(self._lookup_ended)
         Thread(
             target=_resolve_in_thread, args=(host, answer), name="dns-lookup", daemon=True
         ).start()
         return answer
+
+    def _lookup_ended(self, answer: _AddressesFuture) -> None:
+        """Free the slot, and read the error: asyncio logs one that nobody has read."""
+        self._free_threads.release()
+        if not answer.cancelled():
+            answer.exception()
 
 
 def _resolve_in_thread(host: str, answer: _AddressesFuture) -> None:

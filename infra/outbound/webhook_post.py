@@ -8,7 +8,6 @@ import asyncio
 import base64
 import json
 import secrets
-import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ import httpcore
 import httpx
 from standardwebhooks import Webhook
 
-from infra.outbound.allowed_addresses import AllowedAddresses, OutOfReach
+from infra.outbound.allowed_addresses import NAME_NOT_KNOWN, AllowedAddresses, OutOfReach
 
 _REQUEST_ERRORS = (
     httpcore.NetworkError,
@@ -119,16 +118,14 @@ class SignedPoster:
         """Describe why there was no response, for the operator of the receiver."""
         if isinstance(error, OutOfReach):
             return "The host name resolves only to private or reserved addresses."
+        if isinstance(error, httpcore.ConnectError) and str(error).endswith(NAME_NOT_KNOWN):
+            return "The host name cannot be resolved by DNS."
         if isinstance(error, TimeoutError | httpcore.TimeoutException):
             return "The receiver did not respond in time."
         if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, ssl.SSLError):
-            if isinstance(error.__cause__, socket.gaierror | UnicodeError):
-                return "The host name cannot be resolved by DNS."
             return "The connection was refused or closed."
         if "CERTIFICATE" in str(error).upper() or "SSL" in str(error).upper():
             return "The TLS connection failed: check the receiver's certificate."
-        if isinstance(error, httpcore.ConnectError) and str(error).endswith("is not known"):
-            return "The host name cannot be resolved by DNS."
         if isinstance(error, httpcore.NetworkError):
             return "The connection was refused or closed."
         return "The receiver's response is not valid HTTP."

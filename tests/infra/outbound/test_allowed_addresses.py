@@ -2,14 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_address, ip_network
+from threading import Event
+from threading import enumerate as threads
 from typing import Any
 
 import httpcore
 import pytest
 
 from infra.outbound.allowed_addresses import AllowedAddresses, NameStatus, OutOfReach
+from infra.outbound.resolver import Resolver
 from tests.support.fakes import names as fake_names
 
 PUBLIC = AllowedAddresses()
@@ -29,10 +32,29 @@ async def port() -> AsyncIterator[int]:
 def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     """Let every name resolve to these addresses."""
 
-    async def looked_up(_loop: Any, _host: str, port: int, **_: Any) -> list[Any]:
-        return [(0, 0, 0, "", (address, port)) for address in addresses]
+    def looked_up(_host: str, *_: Any, **__: Any) -> list[Any]:
+        return [(0, 0, 0, "", (address, 0)) for address in addresses]
 
-    monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", looked_up)
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+
+
+@pytest.fixture
+def slow_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The looked up names whose name server does not answer before the end of the test."""
+    ending, asked, real = Event(), list[str](), socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **values: Any) -> list[Any]:
+        if not str(host).endswith("slow.example"):
+            return real(host, *args, **values)
+        asked.append(host)
+        ending.wait(timeout=60)
+        raise socket.gaierror(socket.EAI_AGAIN, "no name server answered")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    yield asked
+    ending.set()
+    for lookup in [one for one in threads() if one.name == "dns-lookup"]:
+        lookup.join(timeout=10)  # tests count these threads
 
 
 class TestAddressRules:
@@ -188,17 +210,17 @@ class TestConnection:
         """The address that was looked up and checked is connected to, without a second lookup."""
         asked: list[str] = []
 
-        async def looked_up(_loop: Any, host: str, port: int, **_: Any) -> list[Any]:
+        def looked_up(host: str, *_: Any, **__: Any) -> list[Any]:
             asked.append(host)
             address = "127.0.0.9" if len(asked) == 1 else "169.254.169.254"
-            return [(0, 0, 0, "", (address, port))]
+            return [(0, 0, 0, "", (address, 0))]
 
         connected: list[str] = []
 
         async def connect(_self: Any, host: str, *_: Any) -> None:
             connected.append(host)
 
-        monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", looked_up)
+        monkeypatch.setattr(socket, "getaddrinfo", looked_up)
         monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
         await OWN.connect_tcp("hook.example", port)
         assert (asked, connected) == (["hook.example"], ["127.0.0.9"])
@@ -227,6 +249,33 @@ class TestConnection:
         for host in ("nowhere.invalid", "x" * 300):
             with pytest.raises(httpcore.ConnectError, match="is not known"):
                 await PUBLIC.connect_tcp(host, 443)
+
+    async def test_names_without_an_answer_leave_the_lookups_of_other_code_free(
+        self, slow_names: list[str]
+    ) -> None:
+        """The event loop's threads look up the host names of model servers and the database."""
+        reach = AllowedAddresses()
+        connecting = [
+            asyncio.create_task(reach.connect_tcp(f"{number}.slow.example", 443))
+            for number in range(40)  # more than the event loop has threads
+        ]
+        async with asyncio.timeout(10):
+            while not slow_names:  # noqa: ASYNC110  # a thread adds one
+                await asyncio.sleep(0.01)
+            assert await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+            assert await reach.check("127.0.0.1") is NameStatus.PRIVATE
+        for one in connecting:
+            one.cancel()
+        await asyncio.gather(*connecting, return_exceptions=True)
+        assert len(slow_names) <= 16
+
+    async def test_name_without_an_answer_in_time_raises_connect_error(
+        self, slow_names: list[str]
+    ) -> None:
+        reach = AllowedAddresses(resolve_to_connect=Resolver(timeout_s=0.05))
+        with pytest.raises(httpcore.ConnectError, match="is not known"):
+            await reach.connect_tcp("hook.slow.example", 443)
+        assert slow_names == ["hook.slow.example"]
 
     async def test_unix_socket_is_rejected(self) -> None:
         with pytest.raises(OutOfReach):

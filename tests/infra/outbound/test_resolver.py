@@ -1,8 +1,9 @@
 """Resolver: lookups in a few own threads with a timeout; errors are raised unchanged."""
 
 import asyncio
+import gc
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_address
 from threading import Event
 from threading import enumerate as threads
@@ -36,6 +37,16 @@ def asked(monkeypatch: pytest.MonkeyPatch, answering: Event) -> list[str]:
     return names
 
 
+@pytest.fixture
+async def logged() -> AsyncIterator[list[Any]]:
+    """The errors that the event loop logs."""
+    loop, errors = asyncio.get_running_loop(), list[Any]()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: errors.append(context))
+    yield errors
+    loop.set_exception_handler(before)
+
+
 async def test_resolver_returns_all_addresses_of_a_name(asked: list[str]) -> None:
     found = await Resolver()("hook.example")
     assert found == [ip_address("8.8.8.8"), ip_address("fd00::7")]
@@ -67,7 +78,7 @@ async def test_slow_lookups_use_only_the_threads_of_the_resolver(
     assert {type(one) for one in results} == {TimeoutError}
     assert len(asked) == 2
     assert len([one for one in threads() if one.name == "dns-lookup"]) == 2
-    # The threads of the event loop stay free, for example for DNS lookups of deliveries.
+    # The threads of the event loop stay free, for example for the names of model servers.
     assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 10) == "free"
 
 
@@ -85,6 +96,26 @@ async def test_cancelled_lookup_keeps_its_thread_until_it_ends(
     answering.set()
     assert await waiting
     assert asked == ["slow.example", "next.example"]
+
+
+async def test_error_of_a_lookup_that_nobody_awaits_any_more_is_not_logged(
+    monkeypatch: pytest.MonkeyPatch, answering: Event, logged: list[Any]
+) -> None:
+    def getaddrinfo(*_: Any, **__: Any) -> list[Any]:
+        answering.wait(timeout=60)
+        raise socket.gaierror(socket.EAI_AGAIN, "no name server answered")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    resolver = Resolver(timeout_s=0.05, threads=1)
+    with pytest.raises(TimeoutError):
+        await resolver("slow.example")
+    (late,) = [one for one in threads() if one.name == "dns-lookup" and one.is_alive()]
+    answering.set()
+    late.join(timeout=10)
+    await asyncio.sleep(0)  # the error is set on the future, whose callbacks run next
+    await asyncio.sleep(0)
+    gc.collect()
+    assert logged == []
 
 
 def test_event_loop_ends_without_waiting_for_a_slow_lookup(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from infra.outbound.allowed_addresses import AllowedAddresses
+from infra.outbound.resolver import Address
 from infra.outbound.webhook_post import PostFailed, SignedPoster, new_secret
 from tests.support.fakes.raw_server import Exchange, run_raw_server
 from tests.support.fakes.webhook_receiver import Hook, run_hook
@@ -116,6 +118,26 @@ class TestWebhookConnectionErrors:
     async def test_unreachable_url_raises_post_failed(self, url: str) -> None:
         with pytest.raises(PostFailed, match="ConnectError"):
             await LOCAL.post(url, new_secret(), "alert_1", SAID, datetime.now(UTC))
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            socket.gaierror(socket.EAI_AGAIN, "no name server answered"),
+            TimeoutError(),
+            UnicodeError("label too long"),
+        ],
+    )
+    async def test_name_that_cannot_be_looked_up_is_reported_as_such(
+        self, error: Exception
+    ) -> None:
+        async def failing(_host: str) -> list[Address]:
+            raise error
+
+        poster = SignedPoster(AllowedAddresses(resolve_to_connect=failing))
+        result = await poster.deliver(
+            "https://ssl.example/hook", new_secret(), "alert_1", SAID, datetime.now(UTC)
+        )
+        assert result.error == "The host name cannot be resolved by DNS."
 
     @pytest.mark.parametrize("url", ["ftp://example.com/", "http://[", "https://example.com:0x/"])
     async def test_invalid_url_raises_post_failed(self, url: str) -> None:
