@@ -21,6 +21,7 @@ from serving.specialists.specialist import (
     select_outputs,
     split_rows,
 )
+from serving.specialists.tag_alignment import TagAlignmentSpecialist
 
 QueuedRequest = tuple[Specialist, Columns, int]
 """A model, its validated input columns and their number of rows."""
@@ -49,11 +50,12 @@ def run_batch(requests: Sequence[QueuedRequest]) -> list[Columns]:
     """Run each model once for all its requests; return the outputs in the requests' order.
 
     Only series of equal length can be concatenated, so each length of inputs and of outputs is a
-    run of its own.
+    run of its own. So is each request of tag alignment, whose rows share a limit.
     """
     groups: dict[Hashable, list[int]] = defaultdict(list)
     for index, (model, columns, _) in enumerate(requests):
-        groups[id(model), _row_shapes(columns), _output_length(model, columns)].append(index)
+        alone = index if isinstance(model, TagAlignmentSpecialist) else None
+        groups[id(model), alone, _row_shapes(columns), _output_length(model, columns)].append(index)
     outputs: dict[int, Columns] = {}
     for indices in groups.values():
         model = requests[indices[0]][0]

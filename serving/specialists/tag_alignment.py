@@ -25,8 +25,9 @@ from serving.errors import WeightsBroken
 from serving.specialists.tag_rows import NEW, SAME, check_rows, own_aligners, rank_lists
 
 TOP = 5
-# Aligning by meaning takes tens of milliseconds and delays all other requests. In one run at most
-# this many kinds of tags are aligned by meaning, the rest by their letters.
+# Aligning by meaning takes tens of milliseconds and delays all other requests. Of one request at
+# most this many kinds of tags are aligned by meaning, the rest by their letters. Each request is a
+# run of its own (serving/specialists/inference.py), or others would use up what it may.
 MAX_BY_MEANING = 100
 SIGNATURE = Signature(
     inputs=(
@@ -122,7 +123,7 @@ class TagAlignmentSpecialist:
         check_rows(columns, OWN_SCHEME in self.schemes)
 
     def run(self, columns: Columns) -> Columns:
-        """Align each row's tag; return the best concept, its basis and the candidates."""
+        """Align the tags of one request; return the best concept, its basis and the candidates."""
         tags = list(columns["tag"])
         aligners = self._aligners(columns)
         answers = _align_tags(tags, aligners)

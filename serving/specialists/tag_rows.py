@@ -1,7 +1,7 @@
 """Rows of tag alignment that belong together: lists of tags to rank, and own concepts.
 
-Rows of several requests are run as one batch, so what belongs together is marked in the rows and
-begins within each request: `check_rows` requires that.
+What belongs together is marked in the rows and begins within its request: `check_rows` requires
+that.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ import pytest
 from models import multilingual
 from models.catalog import Task, load_catalog
 from models.multilingual import Vectors
-from models.signature import validate_columns
+from models.signature import Columns, validate_columns
 from models.tag_align import adapt
 from models.tag_align.aligner import ARTEFACT
 from models.tag_align.confirmations import render_variant
@@ -56,6 +56,11 @@ def infer(
     (results,) = run_batch([(model, columns, len(given))])
     answer = json.loads(render_inference(model, asked, results).body)
     return {output["name"]: output["data"] for output in answer["outputs"]}
+
+
+def tag_columns(model: TagAlignmentSpecialist, tags: Sequence[str]) -> Columns:
+    """The columns of a request with these tags only."""
+    return validate_columns(model.signature, {"tag": np.array(tags, dtype=object)}, {})
 
 
 class TestTagAlignment:
@@ -250,6 +255,16 @@ class TestAlignmentByMeaning:
         assert answer["basis"].count("meaning") == MAX_BY_MEANING + 1
         assert answer["basis"][-1] == "meaning"
         assert set(answer["basis"][MAX_BY_MEANING:-1]) == {"letters"}
+
+    def test_request_has_the_same_answer_alone_and_beside_requests_by_meaning(
+        self, twins: Twins
+    ) -> None:
+        model = load_tag_alignment("tags", ARTEFACT)
+        kinds = [f"Frobnik{chr(97 + at // 26)}{chr(97 + at % 26)} 1" for at in range(110)]
+        asked = [tag_columns(model, kinds), tag_columns(model, ["Frobnikgrad"])]
+        _, beside = run_batch([(model, columns, len(columns["tag"])) for columns in asked])
+        (alone,) = run_batch([(model, asked[1], 1)])
+        assert beside["basis"].tolist() == alone["basis"].tolist() == ["meaning"]
 
     def test_variant_uses_encoder_like_its_base(self, twins: Twins) -> None:
         model = load_tag_alignment("tags", ARTEFACT)
