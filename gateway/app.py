@@ -49,7 +49,7 @@ from gateway.mcp.toolbox import Toolbox
 from gateway.operations.identifiers import IdentifierService
 from gateway.operations.notifications import NotificationService
 from gateway.process.agents import AgentParts, build_agents
-from gateway.process.background_responses import create_background_runner
+from gateway.process.background_responses import build_background_responses
 from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.catalog_updates import CatalogUpdates
@@ -139,7 +139,7 @@ def build_components(
         ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
-        background_runner=create_background_runner(shared, pipeline),
+        background_responses=build_background_responses(shared, pipeline),
         batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
         own_models=own,
         agents=(agents := build_agents(shared, settings, clock, pipeline)),

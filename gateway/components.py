@@ -9,7 +9,6 @@ from billing.collection.collector import Collector
 from billing.collection.payments.checkout import Checkout
 from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
-from gateway.agents.a2a.streams import StreamSlots
 from gateway.agents.replay.replaying import AgentReplayer
 from gateway.agents.running.runner import AgentRunner
 from gateway.agents.skills.parts import SkillParts
@@ -21,6 +20,7 @@ from gateway.api.plant.ingestion import ReadingIngestion
 from gateway.batches.creation import BatchCreation
 from gateway.batches.offers import BatchOffers
 from gateway.batches.runner import BatchRunner
+from gateway.call.stream_slots import StreamSlots
 from gateway.drift.counter import InputCounter
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationRunner
@@ -43,6 +43,7 @@ from gateway.mcp.toolbox import Toolbox
 from gateway.operations.identifiers import IdentifierService
 from gateway.operations.notifications import NotificationService
 from gateway.process.agents import AgentParts
+from gateway.process.background_responses import BackgroundResponses
 from gateway.process.batch_processing import BatchProcessing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
@@ -102,7 +103,7 @@ class Components:
     ingestion_runner: IngestionRunner
     evaluation_runner: EvaluationRunner
     evaluation_offers: EvaluationOffers
-    background_runner: BackgroundRunner
+    background_responses: BackgroundResponses
     batch_processing: BatchProcessing
     own_models: OwnModelParts
     agents: AgentParts
@@ -221,6 +222,16 @@ class Components:
         return self.background_runner.store
 
     @property
+    def background_runner(self) -> BackgroundRunner:
+        """The runner of background responses."""
+        return self.background_responses.runner
+
+    @property
+    def response_streams(self) -> StreamSlots:
+        """Bounds the streams of background responses."""
+        return self.background_responses.streams
+
+    @property
     def secure(self) -> bool:
         """Whether the dashboard's URL is HTTPS; its cookies then have the Secure attribute."""
         return self.identity.links.base.startswith("https://")
@@ -243,7 +254,8 @@ _INJECTABLE = (
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     *("prompt_counts", "reading_ingestion", "round_readings"),
-    *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
+    *("propagation", "quotes", "request_limits", "response_store"),
+    *("response_streams", "router", "searcher"),
     *("identifiers", "notifications", "secure", "settings", "signups", "status_board"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )

@@ -12,7 +12,9 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
 from gateway.api.pagination import PageLimit
+from gateway.asgi.slotted_stream import SlottedStream
 from gateway.call.errors import ParameterInvalid
+from gateway.call.stream_slots import StreamSlots
 from gateway.call.values import Principal
 from gateway.inference.relay import EVENT_STREAM
 from gateway.responses import rows
@@ -41,6 +43,7 @@ class ResponseRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         response_store: NamedDependency[ResponseStore],
+        response_streams: NamedDependency[StreamSlots],
         response: FromPath[str],
         stream: FromQuery[bool] = False,
         starting_after: _StartingAfter = None,
@@ -56,7 +59,7 @@ class ResponseRoutes(Controller):
         if row.background and (is_open or row.status in REPLAYABLE):
             follower = ResponseFollower(database, response_store, clock)
             events = follower.events(account_id, found, starting_after)
-            return Stream(events, headers=EVENT_STREAM)
+            return SlottedStream(events, response_streams.take(account_id), EVENT_STREAM)
         if row.status not in REPLAYABLE:
             raise ParameterInvalid(
                 f"The response has the status {row.status!r}, so it has no events. Poll it.",

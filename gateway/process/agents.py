@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from billing.outcomes.predictions.model_keys import ModelSigner
-from gateway.agents.a2a.streams import StreamSlots
 from gateway.agents.board.runner import BoardRunner
 from gateway.agents.dependencies import AgentDependencies
 from gateway.agents.learning.cycle import Learner
@@ -16,6 +15,7 @@ from gateway.agents.running.runner import AgentRunner
 from gateway.agents.scheduling.learner import ScheduleLearner
 from gateway.agents.skills.parts import SkillParts
 from gateway.agents.warnings.trainer import WarningTrainer
+from gateway.call.stream_slots import StreamSlots
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.process.lifespan import Startable

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.access.price_book import PriceBook
+from gateway.call.stream_slots import StreamSlots
 from gateway.process.catalog_updates import UpstreamUpdates
 from gateway.process.database_pools import ConnectionFactory, DatabaseConnections
 from gateway.quota.leaser import QuotaLeaser
@@ -110,4 +111,5 @@ def _build_responses(
         BackgroundQueue(database, store, clock),
         ResponseFollower(database, store, clock),
         clock,
+        StreamSlots(),
     )

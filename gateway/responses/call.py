@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientExchange
+from gateway.call.stream_slots import StreamSlots
 from gateway.call.values import Call, CallResult, ParsedRequest
 from gateway.inference.relay import EVENT_STREAM
 from gateway.responses.background import BackgroundQueue, BackgroundRequest
@@ -50,6 +51,7 @@ class ResponseServices:
     queue: BackgroundQueue
     follower: ResponseFollower
     clock: Clock
+    streams: StreamSlots
 
 
 class KeptResponse:
@@ -74,11 +76,24 @@ class KeptResponse:
     async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
         """Queue a background request and return its acknowledgement; None for any other.
 
-        A streamed one is acknowledged by its first event, and ends with those that follow.
+        A streamed one is acknowledged by its first event, and ends with those that follow. Raises
+        TooManyStreams before anything is queued.
         """
-        converted = self._converted
-        if not converted.request.background:
+        asked = self._converted.request
+        if not asked.background:
             return None
+        acknowledged = CallResult(
+            Settlement.COMPLETE, 200, b"", JSON_HEADERS, quantities=_NO_TOKENS
+        )
+        if not asked.stream:
+            return replace(acknowledged, tail=msgspec.json.encode(await self._enqueue(request)))
+        with self._services.streams.take(self._owner.account_id):
+            tail = await self._stream_queued(await self._enqueue(request), client)
+        return replace(acknowledged, tail=tail, headers=EVENT_STREAM, stream_started=True)
+
+    async def _enqueue(self, request: ParsedRequest) -> Mapping[str, Any]:
+        """Queue the request and return its response. Raises as BackgroundQueue.enqueue."""
+        converted = self._converted
         head = converted.chat.options.head
         queued = BackgroundRequest(
             self._call,
@@ -89,14 +104,7 @@ class KeptResponse:
             head,
             bool(converted.request.stream),
         )
-        response = await self._services.queue.enqueue(queued, request)
-        acknowledged = CallResult(
-            Settlement.COMPLETE, 200, b"", JSON_HEADERS, quantities=_NO_TOKENS
-        )
-        if converted.request.stream:
-            tail = await self._stream_queued(response, client)
-            return replace(acknowledged, tail=tail, headers=EVENT_STREAM, stream_started=True)
-        return replace(acknowledged, tail=msgspec.json.encode(response))
+        return await self._services.queue.enqueue(queued, request)
 
     async def _stream_queued(self, response: Mapping[str, Any], client: ClientExchange) -> bytes:
         """Send the events of a queued response as they are produced; returns the last one.

@@ -26,11 +26,12 @@ from gateway.agents.a2a.errors import (
 from gateway.agents.a2a.messages import Request as RpcRequest
 from gateway.agents.a2a.messages import parse_request, request_id
 from gateway.agents.a2a.methods import METHODS, STREAMS, answer, open_stream
-from gateway.agents.a2a.streams import StreamSlots
 from gateway.agents.a2a.tasks import A2aTasks
 from gateway.agents.skills.parts import SkillParts
 from gateway.agents.store.agents import find_agent
 from gateway.api.agents.runs import api_caller
+from gateway.asgi.slotted_stream import SlottedStream
+from gateway.call.stream_slots import StreamSlots
 from gateway.call.values import Principal
 from infra.database.database import Database
 from infra.errors import AppError
@@ -50,7 +51,11 @@ class A2aRequest(msgspec.Struct, kw_only=True):
 
 
 BODIES = {PATH: A2aRequest, f"{PATH}/agents/{{agent}}": A2aRequest}
-_EVENTS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+_EVENTS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",
+}
 
 
 class AgentCardRoutes(Controller):
@@ -156,11 +161,9 @@ class _Exchange:
             return _response(
                 asked.id, "result", await answer(tasks, asked.method, asked.params, base)
             )
-        account_id = self.principal.account_id
-        self.streams.require_free(account_id)
-        events = await open_stream(tasks, asked.method, asked.params)
-        sent = self.streams.counted(account_id, _encoded(asked.id, events))
-        return Stream(sent, media_type="text/event-stream", headers=_EVENTS)
+        with self.streams.take(self.principal.account_id) as slot:
+            events = await open_stream(tasks, asked.method, asked.params)
+            return SlottedStream(_encoded(asked.id, events), slot.pop_all(), _EVENTS)
 
     def _tasks(self) -> A2aTasks:
         """Return what serves the caller. Raises AgentChainInvalid, ParameterInvalid."""

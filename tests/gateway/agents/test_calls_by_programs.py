@@ -1,6 +1,5 @@
 """What programs send to agents: chains, messages, texts and bounded streams; pure."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,11 +7,9 @@ import pytest
 from gateway.agents.a2a.commands import read_command
 from gateway.agents.a2a.errors import A2aError, from_app_error
 from gateway.agents.a2a.messages import Part
-from gateway.agents.a2a.streams import MAX_STREAMS_OF_ACCOUNT, StreamSlots
 from gateway.agents.requests.chains import check_chain, extended, format_chain, parse_chain
 from gateway.agents.requests.errors import AgentCallCycle, AgentChainInvalid, AgentChainTooLong
 from gateway.call.errors import RateLimited, Unavailable
-from infra import ids
 
 AGENT = "agent_a"
 
@@ -86,21 +83,3 @@ def test_errors_keep_their_code_and_are_invalid_refused_or_internal() -> None:
     assert refused.metadata["retry-after"] == "5"
     assert from_app_error(Unavailable("Down.")).code == -32603
     assert from_app_error(AgentChainInvalid("No.")).code == -32602
-
-
-async def test_streams_of_an_account_are_bounded_and_given_back() -> None:
-    slots, account = StreamSlots(), ids.new_id()
-
-    async def events() -> AsyncIterator[bytes]:
-        for _ in range(2):
-            yield b"data"
-
-    opened = [slots.counted(account, events()) for _ in range(MAX_STREAMS_OF_ACCOUNT)]
-    for stream in opened:
-        await anext(stream)
-    with pytest.raises(RateLimited):
-        slots.require_free(account)
-    slots.require_free(ids.new_id())
-    for stream in opened:
-        assert [event async for event in stream] == [b"data"]
-    assert slots.count(account) == 0
