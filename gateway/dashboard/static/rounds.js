@@ -128,9 +128,14 @@
       }
       throw error;
     }
-    say(Object.keys(read()).length ? "waiting" : "saved");
+    // What was answered meanwhile was not part of it, and its own timer found this run going on.
+    const more = Object.keys(read()).length || (await waitingPhotos()).length;
+    say(more ? "waiting" : "saved");
+    if (more) soon();
   }
   async function refused(response) {
+    // A gateway that is busy or restarts is asked again later, as one that cannot be reached.
+    if (response.status >= 500 || response.status === 429) throw new Offline();
     if (response.status === 401 || response.redirected) {
       say("signed-out");
       throw new Error("signed out");
@@ -226,7 +231,9 @@
     const button = form.querySelector("[type=submit]");
     button.disabled = true;
     try {
-      await flush();
+      // A run that was going on does not have the newest answers.
+      do await flush();
+      while (Object.keys(read()).length);
       const response = await post("/submit", "{}", "application/json");
       if (!response.ok || response.redirected) await refused(response);
       location.reload();

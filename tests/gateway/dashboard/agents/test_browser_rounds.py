@@ -1,9 +1,11 @@
 """An inspection round on a phone in headless Chromium: offline, photos, submission and report."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Route
 
 from gateway.tables.agents import AgentStatus
 from tests.gateway.dashboard.widths import too_wide
@@ -85,3 +87,40 @@ async def test_round_is_answered_offline_on_a_phone_and_its_report_names_what_is
         await seen.opens(f"/dashboard/agents/{agent}")
         assert [*await seen.faults(), *await too_wide(seen)] == []
         await picture(page, f"agent-{look[0]}.png")
+
+
+async def test_answers_are_sent_when_the_gateway_was_busy_or_still_took_earlier_ones(
+    office: Firm, browser: Windows
+) -> None:
+    await import_pump(office.gateway)
+    agent = await add_agent(office.gateway, AgentStatus.ACTIVE, rules=[], round=route())
+    answered = iter((503, 200, 200))
+    held, asked = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: Route) -> None:
+        status = next(answered)
+        if status == 503:
+            await request.fulfill(status=status, json={})
+            return
+        asked.set()
+        await held.wait()
+        await request.continue_()
+
+    async with looked(browser, office.gateway.url, ("zh-CN", "light", 390), office.owner) as seen:
+        page = seen.page
+        await page.clock.install()
+        await seen.opens(f"/dashboard/agents/{agent}")
+        await page.click("form[action$='/rounds'] button")
+        await page.wait_for_url("**/agents/rounds/round_*")
+        await page.route("**/answers", answer)
+        await page.check("input[name=q0-leak][value=no]")
+        await page.clock.run_for(1_000)
+        await page.wait_for_selector("[data-say=offline]:not([hidden])")
+        await page.clock.run_for(16_000)
+        await asked.wait()
+        await page.check("input[name=q0-noise][value=low]")
+        await page.clock.run_for(1_000)
+        held.set()
+        await page.clock.resume()
+        await page.wait_for_selector("[data-say=saved]:not([hidden])")
+        assert await page.evaluate("localStorage.length") == 0
