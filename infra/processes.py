@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -69,6 +70,17 @@ def kill_descendants(timeout_s: float) -> None:
         psutil.wait_procs(descendants, timeout=0.5)
         if time.monotonic() > deadline:
             return
+
+
+def limit_process(memory_bytes: int, cpu_s: int) -> None:
+    """Limit this process's address space and processor time, at most to what it may use already.
+
+    Beyond them an allocation fails, and the system ends the process.
+    """
+    for kind, maximum in ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_CPU, cpu_s)):
+        _, hard = resource.getrlimit(kind)
+        allowed = maximum if hard == resource.RLIM_INFINITY else min(maximum, hard)
+        resource.setrlimit(kind, (allowed, allowed))
 
 
 def exit_with_parent() -> None:

@@ -6,7 +6,6 @@ a malicious file could exhaust the gateway's memory.
 
 import asyncio
 import os
-import resource
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from gateway.retrieval.chunking import split_document
 from gateway.retrieval.extractors import FileUnreadable, extract_text
 from gateway.retrieval.token_length import token_counter
 from infra.errors import AppError
-from infra.processes import exit_with_parent
+from infra.processes import exit_with_parent, limit_process
 
 # Per file. Embedding takes 0.1 to 0.3 s per chunk on one core, so this is about 20 minutes.
 MAX_CHUNKS = 5_000
@@ -128,11 +127,7 @@ def main() -> None:
     exit_with_parent()
     os.nice(_NICE_INCREMENT)
     request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=ChunkRequest)
-    for limit, maximum in (
-        (resource.RLIMIT_AS, _MAX_MEMORY_BYTES),
-        (resource.RLIMIT_CPU, time_limits(request.filename).cpu_s),
-    ):
-        resource.setrlimit(limit, (maximum, maximum))
+    limit_process(_MAX_MEMORY_BYTES, time_limits(request.filename).cpu_s)
     result: Any
     try:
         result = ChunkResult(chunk_file(request))

@@ -7,7 +7,6 @@ kilobytes with a cell in the last corner of the sheet would end the process that
 import datetime as dt
 import io
 import itertools
-import resource
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import msgspec
 import python_calamine
 
-from infra.processes import exit_with_parent
+from infra.processes import exit_with_parent, limit_process
 
 # A table of 15 million cells, about the most that a file of 512 MiB of XML has, takes less.
 MAX_MEMORY_BYTES = 3 << 30
@@ -42,8 +41,7 @@ class SheetHead(msgspec.Struct):
 def main() -> None:
     """Run in the child process: read a workbook from stdin, write head and rows to stdout."""
     exit_with_parent()
-    _limit(resource.RLIMIT_AS, MAX_MEMORY_BYTES)
-    _limit(resource.RLIMIT_CPU, MAX_CPU_S)
+    limit_process(MAX_MEMORY_BYTES, MAX_CPU_S)
     try:
         head, rows = read_first_sheet(sys.stdin.buffer.read())
     except python_calamine.CalamineError as error:
@@ -52,13 +50,6 @@ def main() -> None:
     for part in itertools.chain([head], rows):
         encoded = encoder.encode(part)
         sys.stdout.buffer.write(len(encoded).to_bytes(LENGTH_BYTES) + encoded)
-
-
-def _limit(kind: int, maximum: int) -> None:
-    """Limit this process, at most to what it may use already."""
-    _, hard = resource.getrlimit(kind)
-    allowed = maximum if hard == resource.RLIM_INFINITY else min(maximum, hard)
-    resource.setrlimit(kind, (allowed, allowed))
 
 
 def read_first_sheet(content: bytes) -> tuple[SheetHead, Iterator[Row]]:

@@ -6,7 +6,6 @@ gateway it would slow all calls down, and a malicious file could exhaust the mem
 
 import asyncio
 import os
-import resource
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from gateway.plant.imports.exchange_formats import (
     PlantFile,
     read_exchange_file,
 )
-from infra.processes import exit_with_parent
+from infra.processes import exit_with_parent, limit_process
 from infra.sentences import Sentence
 from models.sentences import restored, sentence
 
@@ -94,8 +93,7 @@ def main() -> None:
     """Run in the child process: read a file from stdin, write an ExchangeReply to stdout."""
     exit_with_parent()
     os.nice(_NICE_INCREMENT)
-    for limit, maximum in ((resource.RLIMIT_AS, _MAX_MEMORY_BYTES), (resource.RLIMIT_CPU, _CPU_S)):
-        resource.setrlimit(limit, (maximum, maximum))
+    limit_process(_MAX_MEMORY_BYTES, _CPU_S)
     found = read_exchange_file(PlantFile(sys.argv[1], sys.stdin.buffer.read()))
     sys.stdout.buffer.write(msgspec.msgpack.encode(_reply(found), enc_hook=dict))
 
