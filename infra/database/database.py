@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import partial
 from typing import cast
 
-from sqlalchemy import AsyncAdaptedQueuePool, func, select, text
+from sqlalchemy import AsyncAdaptedQueuePool, func, select
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -166,11 +166,11 @@ class Database:
 
 async def allow_long_statements(session: AsyncSession) -> None:
     """Raise the statement timeout of this transaction to 2 h, for background work."""
-    await session.execute(text("set local statement_timeout = '2h'"))
+    await limit_statements(session, 7_200.0)
 
 
 async def limit_statements(session: AsyncSession, seconds: float) -> None:
-    """Lower the statement timeout of this transaction, for queries that customers write."""
+    """Set the statement timeout of this transaction, in place of the connection's."""
     value = f"{round(seconds * 1000)}ms"
     await session.execute(select(func.set_config("statement_timeout", value, True)))
 

@@ -9,7 +9,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.notifications.agent_reports import AgentReportNotice, enqueue_agent_report
@@ -19,7 +18,7 @@ from gateway.tables import agents_reports
 from gateway.tables.agents import Agent
 from infra import ids
 from infra.clock import Clock
-from infra.database.database import Database, is_connection_lost
+from infra.database.database import Database, is_outage
 
 MAX_REPORTS = 50
 # Paused agents do nothing, so nothing is reported of them. Rows that another process reports are
@@ -71,7 +70,7 @@ async def _due(session: AsyncSession, clock: Clock, after: UUID) -> Sequence[tup
 async def _enqueue_safely(session: AsyncSession, clock: Clock, agent_id: UUID, day: date) -> bool:
     """Enqueue a report; one that fails ends neither the others nor the ticks of agents.
 
-    Raises if the connection is lost, which ends the transaction of all.
+    Raises if the database is away, which ends the transaction of all.
     """
     try:
         async with session.begin_nested():
@@ -80,7 +79,7 @@ async def _enqueue_safely(session: AsyncSession, clock: Clock, agent_id: UUID, d
             await enqueue_agent_report(session, clock, _notice(row, report, day))
             await _mark_sent(session, row, day)
     except Exception as error:
-        if isinstance(error, SQLAlchemyError) and is_connection_lost(error):
+        if is_outage(error):
             raise
         agent = ids.format_id(AGENT, agent_id)
         log = structlog.get_logger()
