@@ -1,4 +1,4 @@
-"""The event loop of tests: whose time it counts."""
+"""The event loop of tests: its clock does not count pauses."""
 
 import asyncio
 from collections.abc import Iterator

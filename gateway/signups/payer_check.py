@@ -74,7 +74,7 @@ async def revoke_shared_grants(
 
 
 async def _list_shared(database: Database, clock: Clock, failed: Sequence[UUID]) -> list[UUID]:
-    """List the next sign-ups whose grants are to be revoked but have not failed, by page."""
+    """List the next page of sign-ups whose grants are to be revoked, without the failed ones."""
     async with database.transaction() as session:
         values = {"now": clock.now(), "failed": failed, "most": _PAGE_SIZE}
         return list((await session.scalars(_SHARED, values)).all())

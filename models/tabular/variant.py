@@ -166,7 +166,7 @@ def build_signature(document: TabularDocument) -> Signature:
 
 
 def _input_field(column: ColumnEncoding) -> InputField:
-    """Return the input of a column. It may be omitted, and a number NaN: then it is missing."""
+    """Return the input of a column. A value is missing if it is left out, or NaN for a number."""
     if isinstance(column, NumberEncoding):
         return InputField(
             column.name,

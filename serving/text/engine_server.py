@@ -125,8 +125,8 @@ class EngineServer(LLMServer):
     async def _ensure_adapter_loaded(self, adapter_id: str, adapter: StoredAdapter) -> None:
         """Load a customer's adapter unless it is loaded.
 
-        By its id: a name has several versions, which may be called at the same time, and by the
-        engine's name for an adapter it also finds the prompts that the adapter has computed.
+        Under its id, not its public name: versions that share a public name may be called at the
+        same time, and the engine's prefix cache tells adapters apart by their names alone.
         """
         if adapter_id in self._loaded_adapters:
             self._loaded_adapters.move_to_end(adapter_id)

@@ -1,4 +1,4 @@
-"""An event loop whose time leaves out what the machine, or the loop itself, stood still.
+"""An event loop whose clock does not count pauses of the machine or of the loop itself.
 
 A virtual machine may stop for seconds, and three workers share two processors. On the machine's
 clock a timeout ends then though its answer had no time to arrive: the loop counts its timers before
