@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from billing.metering.usage import USAGE_COLUMNS, UsageRecord, usage_column_values
-from infra.database.database import is_duplicate
+from infra.database.database import is_constraint_violation
 from infra.database.direct import DirectConnection
 from infra.frozen import frozen_dataclass
 
@@ -176,7 +176,10 @@ async def write_usage_batch(
         try:
             return await _execute(connection, process_id, values)
         except DBAPIError as error:
-            remaining = await _find_new(connection, new) if is_duplicate(error) else new
+            # Of a batch that is repeated, PostgreSQL reports either the rows that exist or the
+            # charges that no longer fit into the leases, whichever part it executes first.
+            is_violation = is_constraint_violation(error)
+            remaining = await _find_new(connection, new) if is_violation else new
             if len(remaining) == len(new):
                 raise
             new = remaining

@@ -207,9 +207,9 @@ def is_transaction_conflict(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
 
 
-def is_duplicate(error: DBAPIError) -> bool:
-    """Return whether an error is a row whose unique key exists (23505)."""
-    return getattr(error.orig, "sqlstate", None) == "23505"
+def is_constraint_violation(error: DBAPIError) -> bool:
+    """Return whether a row breaks a constraint: its unique key exists, a check fails (class 23)."""
+    return str(getattr(error.orig, "sqlstate", None)).startswith("23")
 
 
 def is_unstorable_value(error: DBAPIError) -> bool:

@@ -11,11 +11,10 @@ from dataclasses import replace
 
 import httpx
 
-from billing.cycle import bill_accounts
 from billing.metering.quotas import set_limit
 from billing.tables import QuotaKind
 from tests.attacks.support.target import Target, run_target
-from tests.support.billing.making import count_all_usage
+from tests.support.billing.making import bill_all_usage
 from tests.support.builders import CHAT, PLENTY
 from tests.support.clocks import ShiftedClock
 
@@ -48,8 +47,7 @@ async def _bill(target: Target) -> None:
     """Create an invoice of the calls and remove the request limit."""
     clock = ShiftedClock()
     clock.to_next_month()
-    await count_all_usage(target.database, clock)
-    await bill_accounts(target.database, clock)
+    await bill_all_usage(target.database, clock)
     async with target.database.transaction() as session:
         await set_limit(session, target.account.id, QuotaKind.REQUESTS, None)
     await asyncio.sleep(1)  # every gateway keeps to it within a second

@@ -90,11 +90,24 @@ class TestLeaseCharges:
         assert await used(database, of, mine) == [123, 123]
         assert await differences(database) == ()
 
-    async def test_call_that_is_twice_in_a_batch_is_charged_once(
-        self, database: Database, connection: DirectConnection
+    @pytest.mark.parametrize("leased", [120, 239, 240])
+    async def test_repeated_batch_that_fits_into_the_lease_only_once_is_charged_once(
+        self, database: Database, connection: DirectConnection, leased: int
     ) -> None:
         of = await customer(database)
-        mine = await lent(database, of)
+        mine = await lent(database, of, leased)
+        group = [settled(of, 100), settled(of, 20)]
+        assert await write_usage_batch(connection, mine, [], group)
+        assert await write_usage_batch(connection, mine, [], group)
+        assert await used(database, of, mine) == [120, 120]
+        assert await differences(database) == ()
+
+    @pytest.mark.parametrize("leased", [120, 500])
+    async def test_call_that_is_twice_in_a_batch_is_charged_once(
+        self, database: Database, connection: DirectConnection, leased: int
+    ) -> None:
+        of = await customer(database)
+        mine = await lent(database, of, leased)
         first = settled(of, 100)
         second = settled(of, 7, request_id=first.record.request_id)
         assert await write_usage_batch(connection, mine, [], [first, second, settled(of, 20)])

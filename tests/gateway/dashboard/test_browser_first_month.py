@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 from playwright.async_api import Page
 
-from billing.cycle import bill_accounts
 from billing.fapiao.issuing import apply_results, export_batch
 from gateway.demo.fapiao import DemoTaxPlatform
 from infra.database.database import Database
 from models.catalog import Catalog, Meter
+from tests.support.billing.making import bill_all_usage
 from tests.support.builders import (
     CATALOG,
     CHAT,
@@ -157,7 +157,7 @@ async def calls(service: Service, secret: str) -> None:
 async def month_ends(service: Service) -> None:
     """The next month begins, and the worker bills the last one."""
     service.clock.to_next_month()
-    await bill_accounts(service.gateway.parts.database, service.clock)
+    await bill_all_usage(service.gateway.parts.database, service.clock)
 
 
 async def signs_in(service: Service, page: Page, number: int) -> None:

@@ -3,10 +3,9 @@
 import re
 from html import unescape
 
-from billing.cycle import bill_accounts
 from tests.gateway.dashboard.api_reading import calls_csv, invoice_of
 from tests.gateway.dashboard.listed_calls import LIST, codes, file_of
-from tests.support.billing.making import count_all_usage
+from tests.support.billing.making import bill_all_usage, count_all_usage
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 
@@ -75,7 +74,7 @@ class TestInvoiceLineCalls:
         for _ in range(50):
             await gateway.chat("w")
         firm.clock.to_next_month()
-        await bill_accounts(gateway.parts.database, firm.clock)
+        await bill_all_usage(gateway.parts.database, firm.clock)
         async with looker(gateway.url, gateway.parts, gateway.account.id) as owner:
             address = f"/dashboard/invoices/{await invoice_of(firm)}/lines/1"
             page = await owner.page(address)

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.cycle import bill_accounts
 from gateway.call.errors import RateLimited
 from gateway.process.document_queue import CONCURRENCY, MAX_PER_ACCOUNT, DocumentQueue
 from infra import ids
+from tests.support.billing.making import bill_all_usage
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.errors import error_of
@@ -59,7 +59,7 @@ async def billed(limited: Limited) -> AsyncIterator[Gateway]:
     async with limited(replace(PLENTY, requests=30), clock=clock) as gateway:
         await gateway.chat("one")
         clock.to_next_month()
-        await bill_accounts(gateway.parts.database, clock)
+        await bill_all_usage(gateway.parts.database, clock)
         yield gateway
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.account_creation import AccountLimits, open_account
-from billing.cycle import aggregate_and_refresh_credit
+from billing.cycle import aggregate_and_refresh_credit, bill_accounts
 from billing.metering.leases import LeaseChange, QuotaSnapshot, change_leases, register_process
 from billing.metering.quotas import QuotaRef, find_call_quotas
 from billing.metering.usage import UsageRecord, insert_usage
@@ -173,6 +173,12 @@ async def count_all_usage(database: Database, clock: Clock) -> None:
         while (await sql(database, "select consumed from usage_cursor"))[0][0] < begun:
             await asyncio.sleep(0.01)
             await aggregate_and_refresh_credit(database, clock)
+
+
+async def bill_all_usage(database: Database, clock: Clock) -> list[UUID]:
+    """Bill accounts whose gateway may still write, e.g. return what its calls did not use."""
+    await count_all_usage(database, clock)
+    return await bill_accounts(database, clock)
 
 
 async def until_somebody_waits(session: AsyncSession) -> None:

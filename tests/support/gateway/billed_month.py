@@ -1,7 +1,6 @@
 """A billed month and a later call."""
 
-from billing.cycle import bill_accounts
-from tests.support.billing.making import count_all_usage
+from tests.support.billing.making import bill_all_usage, count_all_usage
 from tests.support.builders import Gateway
 from tests.support.clocks import ShiftedClock
 
@@ -13,6 +12,6 @@ async def bill_a_month(gateway: Gateway, clock: ShiftedClock) -> None:
     for number in range(3):
         await gateway.chat(" ".join(["w"] * (number + 1)))
     clock.to_next_month()
-    await bill_accounts(gateway.parts.database, clock)
+    await bill_all_usage(gateway.parts.database, clock)
     await gateway.chat("a new month")
     await count_all_usage(gateway.parts.database, clock)

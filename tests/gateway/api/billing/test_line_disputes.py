@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 import gateway.cli.runner
-from billing.cycle import bill_accounts
 from infra import ids
 from tests.support.billing.line_disputes import disputed
+from tests.support.billing.making import bill_all_usage
 from tests.support.builders import PLENTY, Gateway, Limited, customer
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.commands import Maas
@@ -25,7 +25,7 @@ async def test_second_dispute_of_an_invoice_line_is_rejected(limited: Limited) -
     async with limited(PLENTY, clock=clock) as gateway:
         await gateway.chat("a word")
         clock.to_next_month()
-        await bill_accounts(gateway.parts.database, clock)
+        await bill_all_usage(gateway.parts.database, clock)
         address = f"/v1/invoices/{await invoice_of(gateway)}/disputes"
         wish: dict[str, Any] = {"line": 1, "reason": "It was never called.", "by": "Ms Wu"}
         made = (await gateway.http.post(address, json=wish)).json()

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from billing.cycle import bill_accounts
 from gateway.identity.roles import Role
+from tests.support.billing.making import bill_all_usage
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker
 from tests.support.stories import story as stories
@@ -25,7 +25,7 @@ async def debtor(firm: Firm) -> stories.Firm:
     story.clock._now = firm.clock.now() - timedelta(days=10)
     made = await story.firm("Big", net_days=30)
     await made.use("vib", rows=30_000)
-    await bill_accounts(database, firm.clock)
+    await bill_all_usage(database, firm.clock)
     return made
 
 

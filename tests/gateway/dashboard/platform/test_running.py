@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from billing.cycle import bill_accounts
 from billing.outbox import enqueue
 from billing.reconciliation.included_units import CHECKS as INCLUDED_CHECKS
 from billing.reconciliation.invoices_and_ledger import CHECKS as BOOK_CHECKS
@@ -25,7 +24,7 @@ from gateway.identity.audit_log import list_all_entries
 from gateway.identity.roles import Role
 from gateway.upstream.circuit_breaker import CircuitState
 from models.catalog import Task
-from tests.support.billing.making import sql
+from tests.support.billing.making import bill_all_usage, sql
 from tests.support.billing.queued import put_job
 from tests.support.builders import CATALOG, CHAT
 from tests.support.dashboard.firm import Firm
@@ -173,7 +172,7 @@ class TestServiceTierNames:
         version = await story.plan(f'{MAX}[[tier]]\nname = "priority"\npercent = 150')
         await made.subscribe(version)
         await made.use("llm", output_tokens=40_000_000, tier="priority")
-        await bill_accounts(story.database, firm.clock)
+        await bill_all_usage(story.database, firm.clock)
         addresses = (f"plans/{version.id.hex}", "revenue?currency=CNY&by=model")
         for address in addresses:
             page = await operator.page(f"{PLATFORM}/{address}")
