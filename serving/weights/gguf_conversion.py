@@ -10,6 +10,7 @@ Output: JSON lines {"message", "fraction"}, or {"failed"} and exit status 1.
 """
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from infra.processes import exit_with_parent
 from models.industrial_llm.int8 import SETTINGS_KEY, quantization_settings, quantized_tensors
 from serving.weights.conversion import GgufConversion
+from serving.weights.gguf_reader import use_cached_reader
 
 _DISK_FULL = ("No space left", "os error 28")
 
@@ -53,6 +55,9 @@ def convert_gguf(conversion: GgufConversion) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return its exit status."""
     exit_with_parent()
+    # Millions of parsed values stay until the end: each collection would visit them in vain.
+    gc.disable()
+    use_cached_reader()
     try:
         convert_gguf(_parse_arguments(arguments))
     except Exception as error:  # the libraries raise arbitrary exceptions
