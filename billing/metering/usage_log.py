@@ -70,6 +70,7 @@ _PARTS = {
 _NO_ROWS, _NO_IDS = "[]", "{}"
 _COUNT = " select count(*) from alive"
 _RECORDED = "select request_id from usage where request_id = any(%(ids)s::uuid[])"
+_BILLED = f"{_RECORDED} and (cost_nano > 0 or covered is not null)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,6 @@ async def write_usage_batch(
     decisions = [decision for call in settled for decision in call.decisions]
     values = {
         "intents": _encode_json([_intent_row(intent, process_id) for intent in intents]),
-        "answers": _encode_json([_response_row(call) for call in settled if call.response]),
         "closed": _uuid_array([call.record.request_id for call in settled if call.has_intent]),
         # Unchanged, because they are signed.
         "decisions": msgspec.json.encode(decisions).decode(),
@@ -173,6 +173,8 @@ async def write_usage_batch(
     while True:
         values["rows"] = _encode_json([_usage_row(call.record) for call in new])
         values["charges"] = _encode_json(_sum_charges(new, process_id))
+        # A row that exists was written with the response to store for it.
+        values["answers"] = _encode_json([_response_row(call) for call in new if call.response])
         try:
             return await _execute(connection, process_id, values)
         except DBAPIError as error:
@@ -183,6 +185,14 @@ async def write_usage_batch(
             if len(remaining) == len(new):
                 raise
             new = remaining
+
+
+async def find_billed_calls(
+    connection: DirectConnection, request_ids: Sequence[UUID]
+) -> frozenset[UUID]:
+    """Return the calls whose usage rows have a cost or use included units."""
+    rows = await connection.statement(_BILLED, {"ids": _uuid_array(request_ids)})
+    return frozenset(row[0] for row in rows)
 
 
 async def _execute(

@@ -10,7 +10,6 @@ goes through the function that records all payments by order.
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from billing.accounts.profiles import get_profile, lock_profile
 from billing.collection.payments.off_session import OffSessionCharger, SavedMethodCharge
@@ -29,7 +28,6 @@ from billing.prepaid.auto_top_up import (
 from billing.tables import PaymentOrder
 from infra.clock import Clock
 from infra.database.database import Database
-from infra.errors import AppError
 
 
 class AutoTopUpRunner:
@@ -60,10 +58,10 @@ class AutoTopUpRunner:
         """
         try:
             return await self._top_up(account_id)
-        except (AppError, SQLAlchemyError) as error:
+        except Exception as error:  # clients of payment methods raise errors of their own
             log = structlog.get_logger()
             log.error(
-                "an account could not be topped up", account=account_id.hex, reason=str(error)
+                "an account could not be topped up", account=account_id.hex, reason=repr(error)
             )
             return False
 

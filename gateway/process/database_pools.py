@@ -53,6 +53,8 @@ class DatabaseConnections:
         return *pools, self.records, self.reading
 
 
+_COMMIT_ATTEMPTS, _MIN_COMMIT_TIMEOUT_S = 3, 1.0
+
 # (database URL, settlement timeout in seconds, metrics) -> connections
 ConnectionFactory = Callable[[str, float, Metrics], DatabaseConnections]
 
@@ -80,5 +82,14 @@ def create_connections(
             url, pool_size=1, timeout_s=_IMPORT_TIMEOUT_S, on_unavailable=counter_of(_IMPORTS)
         ),
         reading=DirectConnection(url, _TIMEOUT_S, counter_of("reading")),
-        records=DirectConnection(url, settle_timeout_s, counter_of("records")),
+        records=DirectConnection(url, commit_timeout_s(settle_timeout_s), counter_of("records")),
     )
+
+
+def commit_timeout_s(settle_timeout_s: float) -> float:
+    """Return how long one attempt to commit usage rows may take, in seconds.
+
+    Several attempts fit into the settle timeout: one that is silent may have been committed, which
+    the next attempt finds before the caller is told that its call was not recorded.
+    """
+    return min(settle_timeout_s, max(_MIN_COMMIT_TIMEOUT_S, settle_timeout_s / _COMMIT_ATTEMPTS))

@@ -39,6 +39,7 @@ from infra.database.database import Database, DatabaseUnavailable
 from infra.database.due_work import DueRows, Moment
 from infra.errors import error_object
 from infra.poller import Poller
+from infra.secrets.sealer import SealBroken
 from infra.timing import DEFAULT_TIMING, Timing
 
 # Few, so that they do not delay the calls of clients that wait.
@@ -129,9 +130,20 @@ class BackgroundRunner(Poller):
             raise
         except Exception:
             self._log.exception("a background response failed", response=str(row.id))
-            error = error_object(InternalError("Something went wrong on our side."))
             with suppress(DatabaseUnavailable, SQLAlchemyError):
-                await self._retry_or_fail(row, Failure(error, InternalError.status, 0.0))
+                await self._retry_or_release(row)
+
+    async def _retry_or_release(self, row: SavedResponse) -> None:
+        """Retry or fail a response after an unexpected error.
+
+        One that cannot be read, as after a change of the secret key, has nothing to fail with: it
+        is tried again after the longest delay, until it expires.
+        """
+        error = error_object(InternalError("Something went wrong on our side."))
+        try:
+            await self._retry_or_fail(row, Failure(error, InternalError.status, 0.0))
+        except SealBroken:
+            await self._release(row, rows.QUEUE.retry.delay(row.attempts).total_seconds())
 
     async def _answer(self, row: SavedResponse) -> None:
         """Send the request and store what comes of it. Raises ValueError if the row has none."""

@@ -151,13 +151,15 @@ class CheckoutClient(StripeClient):
     async def charge_saved_method(
         self, number: str, customer: str, minor: int, currency: str
     ) -> SavedMethodPayment | None:
-        """Charge the customer's default payment method. Returns None if there is none.
+        """Charge the customer's default payment method.
 
+        Returns None if there is none, or no customer any more: Stripe describes a deleted customer
+        by its id alone.
         Raises PaymentDeclined, also if the bank asks for the customer.
         """
         async with map_stripe_errors():
             found = await self._api.customers.retrieve_async(customer)
-        settings = found.invoice_settings
+        settings = None if getattr(found, "deleted", False) else found.invoice_settings
         method = settings.default_payment_method if settings else None
         if method is None:
             return None

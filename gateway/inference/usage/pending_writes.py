@@ -1,8 +1,9 @@
 """Uncommitted writes of the usage writer: write-ahead rows (intents) of calls, and usage rows."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from billing.metering.usage import UsageRecord
 from billing.metering.usage_log import (
@@ -12,22 +13,37 @@ from billing.metering.usage_log import (
     SignedDecision,
     StoredResponse,
 )
+from gateway.call.errors import MeteringUnavailable
 from gateway.call.reservation import Reservation
+from gateway.inference.usage.record import as_unbilled
 
 
 @dataclass(slots=True, eq=False)
 class PendingIntent:
     """A call intent that waits for its commit.
 
-    `is_superseded` is True if the call ended first, so that its usage row suffices. `committed` is
-    done when the intent is durable.
+    `is_superseded` is True if the call ended first, so that its usage row suffices. `is_committed`
+    is True once the intent is durable, `is_rejected` if the database rejected it; `committed` is
+    done then, and exists if somebody waits for it.
     """
 
     build_record: Callable[[], IntentRecord]
     due_monotonic: float
     is_submitted: bool = False
     is_superseded: bool = False
+    is_committed: bool = False
+    is_rejected: bool = False
     committed: asyncio.Future[None] | None = None
+
+    def end(self, error: Exception | None = None) -> None:
+        """Note that the intent is durable, or was rejected with `error`; tell who waits for it."""
+        self.is_committed, self.is_rejected = error is None, error is not None
+        if self.committed is None or self.committed.done():
+            return
+        if error is None:
+            self.committed.set_result(None)
+        else:
+            self.committed.set_exception(error)
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +62,9 @@ class InternalCallUsage:
 class PendingUsage:
     """A usage row that waits for its commit, with the reservation to settle and internal calls.
 
-    `is_failed` is True once the caller was told that the row could not be recorded in time.
+    `is_failed` is True once the caller was told that the row could not be recorded in time,
+    `is_rejected` once the database rejected the row, which is then written without charges.
+    `uncertain` are the reservations and rows of the first commit whose outcome is unknown.
     """
 
     record: UsageRecord
@@ -58,10 +76,14 @@ class PendingUsage:
     is_failed: bool = False
     internal_calls: tuple[InternalCallUsage, ...] = ()
     decisions: tuple[SignedDecision, ...] = ()
+    is_rejected: bool = False
+    uncertain: list[tuple[Reservation, UsageRecord]] | None = None
 
     @property
     def reservations(self) -> list[tuple[Reservation, UsageRecord]]:
         """Return each reservation with the usage row that is charged to it."""
+        if self.is_rejected:
+            return []  # released already
         own_call = [] if self.reservation is None else [(self.reservation, self.record)]
         return own_call + [
             (internal_call.reservation, internal_call.record)
@@ -87,6 +109,31 @@ class PendingUsage:
                 )
                 for internal_call in self.internal_calls
             ),
+        ]
+
+    def fail(self) -> None:
+        """Make the row unbilled and tell the caller that it was not recorded in time."""
+        self.is_failed, self.decisions = True, ()
+        self.answer = StoredResponse(None) if self.answer else None
+        if self.record.settlement.billable:
+            self.record = as_unbilled(self.record, MeteringUnavailable.code)
+        for internal_call in self.internal_calls:
+            if internal_call.record.settlement.billable:
+                internal_call.record = as_unbilled(internal_call.record, MeteringUnavailable.code)
+        if not self.committed.done():
+            self.committed.set_exception(not_recorded_error())
+            self.committed.exception()  # marks it as retrieved: some futures have no waiter
+
+    def settlements(self, billed: Collection[UUID]) -> list[tuple[Reservation, UsageRecord]]:
+        """Return each reservation with the row that the database has.
+
+        `billed` are the calls whose rows are billed. A row that failed after a commit of unknown
+        outcome is billed if that commit succeeded.
+        """
+        sent = {record.request_id: record for _, record in self.uncertain or ()}
+        return [
+            (reservation, sent[record.request_id] if record.request_id in billed else record)
+            for reservation, record in self.reservations
         ]
 
     def supersede_intents(self) -> None:
@@ -121,3 +168,26 @@ class WriteBatch:
 
     intents: list[PendingIntent] = field(default_factory=list)
     usages: list[PendingUsage] = field(default_factory=list)
+
+    def note_uncertain(self) -> None:
+        """Note that the commit has an unknown outcome: the database may have the rows."""
+        for usage in self.usages:
+            if usage.uncertain is None:
+                usage.uncertain = usage.reservations
+
+    def uncertain_calls(self) -> list[UUID]:
+        """Return the calls that failed after a commit of unknown outcome, so may be billed."""
+        return [
+            record.request_id
+            for usage in self.usages
+            if usage.is_failed
+            for _, record in usage.uncertain or ()
+        ]
+
+
+def not_recorded_error() -> MeteringUnavailable:
+    """Return the error for a call whose usage row was not committed in time."""
+    return MeteringUnavailable(
+        "The usage of this call could not be recorded, so the response was withheld. "
+        "The call is not billed. Please try again."
+    )

@@ -8,8 +8,9 @@ due needs no intent row.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from uuid import UUID
 
 import structlog
 
@@ -18,6 +19,7 @@ from billing.metering.usage_log import (
     IntentRecord,
     SignedDecision,
     StoredResponse,
+    find_billed_calls,
     write_usage_batch,
 )
 from gateway.call.errors import MeteringUnavailable
@@ -27,8 +29,8 @@ from gateway.inference.usage.pending_writes import (
     PendingIntent,
     PendingUsage,
     WriteBatch,
+    not_recorded_error,
 )
-from gateway.inference.usage.record import as_unbilled
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from infra.clock import Clock
@@ -122,18 +124,24 @@ class UsageWriter:
         return intent
 
     async def flush_intent(self, intent: PendingIntent) -> None:
-        """Wait until a call's intent is committed. Raises MeteringUnavailable on timeout."""
-        if intent.is_submitted:
+        """Wait until a call's intent is committed.
+
+        Raises MeteringUnavailable on timeout, or if the database rejected the intent.
+        """
+        if intent.is_committed:
             return
+        if intent.is_rejected:
+            raise not_recorded_error()
         if intent.committed is None:
             intent.committed = asyncio.get_running_loop().create_future()
-        self._is_flush_requested = True
-        self._wake_writer()
+        if not intent.is_submitted:
+            self._is_flush_requested = True
+            self._wake_writer()
         try:
             async with asyncio.timeout(self._timeout_s):
                 await asyncio.shield(intent.committed)
         except TimeoutError:
-            raise _not_recorded_error() from None
+            raise not_recorded_error() from None
 
     def enqueue(
         self,
@@ -160,7 +168,7 @@ class UsageWriter:
             and intent is None
             and not internal_calls
         ):
-            raise _not_recorded_error()
+            raise not_recorded_error()
         deadline = self._clock.monotonic() + self._timeout_s
         committed = asyncio.get_running_loop().create_future()
         usage = PendingUsage(
@@ -275,6 +283,8 @@ class UsageWriter:
                 )
                 # After a conflict with another transaction the retry is expected to succeed.
                 self._is_failing = not isinstance(error, TransactionConflict)
+                if self._is_failing:
+                    batch.note_uncertain()
                 done = False
             except Exception as error:
                 # One row that cannot be written must not end the writer task.
@@ -302,7 +312,7 @@ class UsageWriter:
         process_id = self._heartbeat.process_id
         for usage in batch.usages:
             if any(reservation.process_id != process_id for reservation, _ in usage.reservations):
-                self._mark_failed(usage)  # the reaper took back the leases that pay for the call
+                usage.fail()  # the reaper took back the leases that pay for the call
         intents = [intent.build_record() for intent in batch.intents]
         settled = [call for usage in batch.usages for call in usage.settled_calls()]
         with self._metrics.settle_duration.time():
@@ -312,18 +322,22 @@ class UsageWriter:
         if not is_process_alive:
             self._heartbeat.recheck()
             return False
+        uncertain = batch.uncertain_calls()
+        billed = await find_billed_calls(self._connection, uncertain) if uncertain else frozenset()
         self._is_failing = False
         self._metrics.settle_batch.observe(len(settled))
-        self._complete(batch)
+        self._complete(batch, billed)
         return True
 
-    def _complete(self, batch: WriteBatch) -> None:
-        """Settle the reservations of a committed batch and notify the waiting callers."""
+    def _complete(self, batch: WriteBatch, billed: Collection[UUID]) -> None:
+        """Settle the reservations of a committed batch and notify the waiting callers.
+
+        `billed` are the calls whose rows a commit of unknown outcome has written.
+        """
         for intent in batch.intents:
-            if intent.committed is not None and not intent.committed.done():
-                intent.committed.set_result(None)
+            intent.end()
         for usage in batch.usages:
-            for reservation, record in usage.reservations:
+            for reservation, record in usage.settlements(billed):
                 self._leaser.settle(reservation, record)
             if not usage.committed.done():
                 usage.committed.set_result(None)
@@ -333,20 +347,7 @@ class UsageWriter:
         now = self._clock.monotonic()
         for usage in (*batch.usages, *self._usages):
             if usage.deadline_monotonic <= now and not usage.is_failed:
-                self._mark_failed(usage)
-
-    def _mark_failed(self, usage: PendingUsage) -> None:
-        """Make a usage row unbilled and tell its caller that it was not recorded in time."""
-        usage.is_failed, usage.decisions = True, ()
-        usage.answer = StoredResponse(None) if usage.answer else None
-        if usage.record.settlement.billable:
-            usage.record = as_unbilled(usage.record, MeteringUnavailable.code)
-        for internal_call in usage.internal_calls:
-            if internal_call.record.settlement.billable:
-                internal_call.record = as_unbilled(internal_call.record, MeteringUnavailable.code)
-        if not usage.committed.done():
-            usage.committed.set_exception(_not_recorded_error())
-            usage.committed.exception()  # marks it as retrieved: some futures have no waiter
+                usage.fail()
 
     async def _write_individually(self, batch: WriteBatch, error: Exception) -> None:
         """Write each row of a rejected batch on its own, so that only invalid rows fail."""
@@ -357,12 +358,7 @@ class UsageWriter:
                 await self._commit(part)
             return
         for usage in batch.usages:
-            self._log_safely(
-                "critical", "the database rejected a usage row", str(error), row=repr(usage.record)
-            )
-            self._mark_failed(usage)
-            for reservation, _ in usage.reservations:
-                self._leaser.release(reservation)
+            await self._reject(usage, error)
         for intent in batch.intents:
             self._log_safely(
                 "critical",
@@ -370,19 +366,23 @@ class UsageWriter:
                 str(error),
                 row=repr(intent.build_record()),
             )
-            if intent.committed is not None and not intent.committed.done():
-                intent.committed.set_exception(_not_recorded_error())
+            intent.end(not_recorded_error())
+
+    async def _reject(self, usage: PendingUsage, error: Exception) -> None:
+        """Write a rejected row once more, without charges; drop one that is rejected again."""
+        self._log_safely(
+            "critical", "the database rejected a usage row", str(error), row=repr(usage.record)
+        )
+        if usage.is_rejected:
+            return
+        usage.fail()
+        for reservation, _ in usage.reservations:
+            self._leaser.release(reservation)
+        usage.is_rejected = True
+        await self._commit(WriteBatch(usages=[usage]))
 
     def _log_safely(self, level: str, event: str, reason: str, **fields: str) -> None:
         """Log an event, ignoring errors of the log itself."""
         # A failing log, such as a closed pipe, must not stop the writer.
         with suppress(Exception):
             getattr(self._log, level)(event, reason=reason, **fields)
-
-
-def _not_recorded_error() -> MeteringUnavailable:
-    """Return the error for a call whose usage row was not committed in time."""
-    return MeteringUnavailable(
-        "The usage of this call could not be recorded, so the response was withheld. "
-        "The call is not billed. Please try again."
-    )

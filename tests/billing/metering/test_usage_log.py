@@ -8,7 +8,12 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from billing.metering.process_reaper import end_process
-from billing.metering.usage_log import SettledCall, StoredResponse, write_usage_batch
+from billing.metering.usage_log import (
+    SettledCall,
+    StoredResponse,
+    find_billed_calls,
+    write_usage_batch,
+)
 from billing.tables import QuotaKind, Settlement
 from infra import ids
 from infra.database.database import Database
@@ -101,6 +106,16 @@ class TestLeaseCharges:
         assert await write_usage_batch(connection, mine, [], group)
         assert await used(database, of, mine) == [120, 120]
         assert await differences(database) == ()
+
+    async def test_calls_with_a_cost_are_found_as_billed(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        mine = await lent(database, of)
+        paid, free, unwritten = settled(of, 100), settled(of, 0), settled(of, 5)
+        await write_usage_batch(connection, mine, [], [paid, free])
+        asked = [call.record.request_id for call in (paid, free, unwritten)]
+        assert await find_billed_calls(connection, asked) == {paid.record.request_id}
 
     @pytest.mark.parametrize("leased", [120, 500])
     async def test_call_that_is_twice_in_a_batch_is_charged_once(

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import stripe
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
@@ -217,6 +218,40 @@ async def test_customer_that_stripe_does_not_know_fails(topping: Topping) -> Non
         await store_external_customer(session, other.account.id, "stripe", "cus_nobody")
     assert await topping.runner.run() == 1  # of the first firm
     assert await other.wallet() == "0.00"
+
+
+async def test_accounts_after_one_whose_stripe_customer_was_deleted_are_topped_up(
+    topping: Topping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, customers = await topping.second(), topping.client._api.customers
+    retrieve = customers.retrieve_async
+
+    async def deleted(customer: str, *arguments: Any) -> stripe.Customer:
+        if customer != topping.customer:
+            return await retrieve(customer, *arguments)
+        values = {"id": customer, "object": "customer", "deleted": True}
+        return stripe.Customer.construct_from(values, "sk_test")
+
+    monkeypatch.setattr(customers, "retrieve_async", deleted)
+    assert await topping.runner.run() == 1
+    assert await second.wallet() == "100.00"
+    assert (await topping.state()).failures == 1
+
+
+async def test_accounts_after_one_with_an_unexpected_error_are_topped_up(
+    topping: Topping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, customers = await topping.second(), topping.client._api.customers
+    retrieve = customers.retrieve_async
+
+    async def failing(customer: str, *arguments: Any) -> stripe.Customer:
+        if customer == topping.customer:
+            raise AttributeError("invoice_settings")
+        return await retrieve(customer, *arguments)
+
+    monkeypatch.setattr(customers, "retrieve_async", failing)
+    assert await topping.runner.run() == 1
+    assert await second.wallet() == "100.00"
 
 
 async def test_suspended_account_is_not_topped_up(topping: Topping) -> None:

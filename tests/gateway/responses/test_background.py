@@ -14,6 +14,7 @@ from gateway.responses import rows
 from gateway.responses.content import ContentPart
 from gateway.tables import SavedResponse
 from infra import ids
+from tests.support.billing.making import sql
 from tests.support.builders import Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.background_responses import (
@@ -26,6 +27,7 @@ from tests.support.gateway.background_responses import (
     saved,
 )
 from tests.support.gateway.errors import error_of
+from tests.support.waiting import until_true
 
 
 class TestQueuedResponse:
@@ -256,3 +258,24 @@ class TestCleanUp:
         assert (found.status, found.output) == ("failed", [])
         assert found.error is not None
         assert found.error.code == "server_error"
+
+
+async def test_response_that_cannot_be_decrypted_is_tried_again_after_the_longest_delay(
+    gateway: Gateway, client: AsyncOpenAI
+) -> None:
+    """As after a change of the secret key, when nothing is left to show as failed."""
+    runner, database = gateway.parts.background_runner, gateway.parts.database
+    await runner.stop()
+    await client.responses.create(**BACKGROUND)
+    damaged = "update saved_response set request = 'x', response = 'x', attempts = 11"
+    await sql(database, damaged)
+    await runner.start()
+
+    async def is_released() -> bool:
+        (row,) = await saved(gateway)
+        return (row.attempts, row.process_id) == (12, None)
+
+    await until_true(is_released)
+    (row,) = await saved(gateway)
+    assert row.retry_at is not None
+    assert row.retry_at > gateway.parts.clock.now()

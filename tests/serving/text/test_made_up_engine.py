@@ -115,7 +115,8 @@ def reasoning_tokens(usage: Mapping[str, Any]) -> int:
 
 @pytest.mark.parametrize("effort", [None, "none", "minimal"])
 async def test_model_does_not_reason_unless_asked(gateway: Gateway, effort: str | None) -> None:
-    answer = await asked(gateway, effort)
+    # On some processors the random weights end the answer before its first word.
+    answer = await asked(gateway, effort, ignore_eos=True)
     message = answer["choices"][0]["message"]
     assert (answer["model"], message["reasoning"]) == (MODEL.id, None)
     assert message["content"]

@@ -100,7 +100,7 @@ def test_ray_starts_the_task_only_where_a_gpu_is_free(gpus: int, last: str) -> N
     assert lines, done.stderr.decode()[-2000:]
     assert lines[-1]["error"]["code"] == last
     first = "The training starts." if gpus else "The training waits for a GPU."
-    assert lines[0] == {"progress": first}
+    assert lines[0] == {"progress": first, "sentence": {"template": first, "values": {}}}
 
 
 class TestLanguageModelSource:

@@ -175,6 +175,14 @@ async def count_all_usage(database: Database, clock: Clock) -> None:
             await aggregate_and_refresh_credit(database, clock)
 
 
+async def until_no_transaction_runs(database: Database) -> None:
+    """Wait for the end of all transactions (vacuum too), beside which usage is not counted."""
+    query = "select pg_snapshot_xmin(s) = pg_snapshot_xmax(s) from pg_current_snapshot() s"
+    async with asyncio.timeout(10):
+        while not (await sql(database, query))[0][0]:  # noqa: ASYNC110  # the end sends no event
+            await asyncio.sleep(0.01)
+
+
 async def bill_all_usage(database: Database, clock: Clock) -> list[UUID]:
     """Bill accounts whose gateway may still write, e.g. return what its calls did not use."""
     await count_all_usage(database, clock)

@@ -46,7 +46,7 @@ from billing.subscriptions.subscriptions import find_subscription
 from billing.tables import Account, CreditNote, Invoice, PlanVersion, QuotaKind, Settlement
 from infra import ids
 from infra.database.database import Database
-from tests.support.billing.making import count_all_usage
+from tests.support.billing.making import count_all_usage, until_no_transaction_runs
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 # What is listed in these stories, in nano-units for one unit.
@@ -326,6 +326,7 @@ class Story:
 
     async def jobs(self) -> list[UUID]:
         """Run all due jobs; returns the finalized invoices."""
+        await until_no_transaction_runs(self.database)
         final = await bill_accounts(self.database, self.clock)
         await expire_wallets(self.database, self.clock)
         return final

@@ -8,9 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from billing.metering.usage import UsageRecord, insert_usage
+from billing.metering.usage import insert_usage
 from billing.metering.usage_log import SignedDecision
-from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.call.errors import MeteringUnavailable
 from gateway.inference.usage.writer import UsageWriter
@@ -18,28 +17,8 @@ from infra import ids
 from infra.database.database import Database, DatabaseUnavailable
 from infra.database.direct import DirectConnection
 from infra.telemetry.metrics import declare_metrics
+from tests.gateway.inference.usage.records import record
 from tests.support.builders import Gateway
-
-
-def record(gateway: Gateway, **values: object) -> UsageRecord:
-    made = UsageRecord(
-        request_id=ids.new_id(),
-        account_id=gateway.account.id,
-        key_id=gateway.key.row.id,
-        operation="chat",
-        model="m",
-        streamed=False,
-        settlement=Settlement.COMPLETE,
-        status=200,
-        error_code=None,
-        quantities=Quantities(input_tokens=1),
-        cost_nano=500,
-        currency="CNY",
-        started_at=datetime.now(UTC),
-        duration_us=1,
-        first_chunk_us=None,
-    )
-    return dataclasses.replace(made, **values)  # type: ignore[arg-type]
 
 
 class TestUsageWriter:
@@ -90,8 +69,12 @@ class TestUsageWriter:
             return_exceptions=True,
         )
         assert answers[0] is None
-        assert isinstance(answers[1], Exception)
-        assert (await gateway.row())["request_id"] == ids.format_id("req", good.request_id)
+        assert isinstance(answers[1], MeteringUnavailable)
+        rows = {row["request_id"]: row for row in await gateway.rows(2)}
+        assert rows[ids.format_id("req", good.request_id)]["settlement"] == "complete"
+        # The rejected one is written once more, unbilled.
+        unbilled = rows[ids.format_id("req", bad.request_id)]
+        assert (unbilled["settlement"], unbilled["cost"]) == ("platform_fault", "0.000000000")
 
     async def test_answer_that_was_withheld_leaves_no_decision_record(
         self, gateway: Gateway
@@ -104,7 +87,7 @@ class TestUsageWriter:
         )
         usage = writer.enqueue(row, decisions=(decision,))
         assert usage is not None
-        writer._mark_failed(usage)
+        usage.fail()
         assert (await gateway.row())["settlement"] == "platform_fault"
         async with gateway.parts.database.transaction() as session:
             found = await session.execute(text("select 1 from decision_record"))
@@ -137,6 +120,8 @@ class TestDatabaseOutage:
         self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert (await gateway.chat("before")).status_code == 200
+        # The key of the first call is trusted, however long ago a busy machine read changes.
+        gateway.parts.authenticator._epoch_read_at = gateway.parts.clock.monotonic()
         with monkeypatch.context() as outage:
             outage.setattr(Database, "transaction", _unavailable)
             outage.setattr(DirectConnection, "statement", _unavailable)
