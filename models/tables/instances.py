@@ -14,6 +14,7 @@ from models.signature import InputInvalid
 from models.tables.columns import Column, Kind, infer_column
 from models.tables.dates import parse_dates
 from models.tables.headers import split_unit
+from models.tables.model_names import with_model_names
 from models.tables.table import RawColumn, RawTable, Texts
 
 Cell = float | str | None
@@ -66,12 +67,14 @@ def build_instances(
 ) -> TableInstances:
     """Return the instances of a table for a model with these inputs.
 
+    Columns are found by their names, also in another letter case or unit (model_names.py).
     `machine` names the column that tells the machines of series apart; without it the table is one
     series. `constants` are values of inputs that are no columns, such as a forecast's horizon.
 
     Raises InputInvalid for missing columns, cells of the wrong type and too short series.
     """
     fixed = constants or {}
+    table = with_model_names(table, [one.name for one in inputs], [machine, *fixed])
     columns = {column.name: column for column in table.columns}
     wanted = [one for one in inputs if one.name in columns and one.name not in fixed]
     _require_columns(table, inputs, [*columns, *fixed], machine)

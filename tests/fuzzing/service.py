@@ -4,6 +4,7 @@
 long for every test run, which uses an empty account.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 from tests.fuzzing.budget import FULL
 from tests.support import builders
+from tests.support.billing.making import sql
 from tests.support.fakes.upstream import run_fake_upstream
 from tests.support.fleet import run_fleet
 from tests.support.gateway.commands import Maas, leave_logs_alone
@@ -59,9 +61,27 @@ async def run_service(postgres: str) -> AsyncIterator[Service]:
                 dashboard=True,
             )
             secret = await _filled(configured)
-            async with run_fleet(configured, 1) as fleet:
+            async with run_fleet(configured, 1) as fleet, _attempts_forgotten(postgres):
                 yield Service(fleet.urls[0], secret, await _known(fleet.urls[0], secret))
     builders.empty(postgres)
+
+
+@asynccontextmanager
+async def _attempts_forgotten(postgres: str) -> AsyncIterator[None]:
+    """Forget attempts with wrong keys until the block ends, as if each came from another address:
+    else most operations would answer that there were too many."""
+
+    async def forget() -> None:
+        while True:
+            await sql(database, "delete from attempts")
+            await asyncio.sleep(0.05)
+
+    database = Database(postgres, pool_size=1)
+    task = asyncio.create_task(forget())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await database.close()
 
 
 async def _filled(configured: Settings) -> str:

@@ -1,18 +1,27 @@
 """Error responses and security of operations in the OpenAPI document."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gateway.api.billing.collector_webhooks import webhook_paths
 from gateway.api.billing.payment_notifications import notification_paths
+from gateway.plant.imports.exporting import MEDIA_TYPES
 
 REF_TEMPLATE = "#/components/schemas/{name}"
-# Paths without an API key: monitoring, and webhooks of collectors, which are signed.
+# Paths without an API key: monitoring, the public card and keys, and webhooks of collectors, which
+# are signed.
 _PUBLIC_PREFIXES = (
     *("/health/", "/v2/health/", "/metrics", "/v1/status"),
+    *("/.well-known/", "/v1/predictions/keys"),
     *webhook_paths(),
     *notification_paths(),
 )
+# Paths whose responses are files of several types.
+_FILE_TYPES: Mapping[str, Collection[str]] = MappingProxyType(
+    {"/v1/plant/export": frozenset(MEDIA_TYPES.values())}
+)
+_FILE_SCHEMA = {"type": "string", "format": "binary"}
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 ERROR_DESCRIPTIONS = {
     "4XX": "The request was rejected; see the error code in docs/errors.md",
@@ -81,6 +90,9 @@ def _operation_with_errors(path: str, operation: Mapping[str, Any]) -> dict[str,
     }
     not_ready = _NOT_READY_RESPONSE if path.endswith("/ready") else {}
     all_responses = {**all_responses, **not_ready, **error_responses}
+    if path in _FILE_TYPES:
+        types = {one: {"schema": _FILE_SCHEMA} for one in sorted(_FILE_TYPES[path])}
+        all_responses["200"] = {**all_responses["200"], "content": types}
     result = {**operation, "responses": all_responses}
     return {**result, "security": []} if path.startswith(_PUBLIC_PREFIXES) else result
 

@@ -251,7 +251,7 @@ async def _answer(
     """Return readings as JSON, or as CSV if the client accepts only that."""
     if CSV in accepted:
         content = await read_as_csv(database, principal.account_id, query)
-        return Response(content, media_type=f"{CSV}; charset=utf-8")
+        return Response(content, media_type=CSV)
     content = await read_as_json(database, principal.account_id, query)
     return Response(content, media_type="application/json")
 

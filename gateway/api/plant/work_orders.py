@@ -80,7 +80,7 @@ class WorkOrderRoutes(Controller):
             rows, limit, lambda row: work_order_json(row, assets.get(row.id)), backwards=False
         )
 
-    @get("/export", summary="Export work orders as CSV")
+    @get("/export", summary="Export work orders as CSV", media_type="text/csv")
     async def export(
         self, principal: NamedDependency[Principal], database: NamedDependency[Database]
     ) -> Response[bytes]:
@@ -91,7 +91,7 @@ class WorkOrderRoutes(Controller):
             assets = await load_assets(session, account_id, [row.id for row in rows])
         content = render_work_orders(work_order_json(row, assets.get(row.id)) for row in rows)
         headers = {"content-disposition": 'attachment; filename="work-orders.csv"'}
-        return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(content, media_type="text/csv", headers=headers)
 
     @get("/{order:str}", summary="Retrieve a work order")
     async def one(

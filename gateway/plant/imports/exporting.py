@@ -36,10 +36,10 @@ class ExportFormat(StrEnum):
 
 MEDIA_TYPES: Mapping[ExportFormat, str] = MappingProxyType(
     {
-        ExportFormat.CSV: "text/csv; charset=utf-8",
+        ExportFormat.CSV: "text/csv",
         ExportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         ExportFormat.JSON: "application/json",
-        ExportFormat.BRICK: "text/turtle; charset=utf-8",
+        ExportFormat.BRICK: "text/turtle",
         ExportFormat.AAS: "application/json",
         ExportFormat.AASX: "application/asset-administration-shell-package+xml",
         ExportFormat.NODESET: "application/xml",

@@ -33,6 +33,31 @@ class TestRows:
     def test_optional_column_may_be_absent(self) -> None:
         assert build("temperature\n1\n").instances == ({"temperature": 1.0},)
 
+    @pytest.mark.parametrize(
+        ("header", "units"),
+        [
+            ("Temperature [°C]", {}),
+            ("temperature ", {}),
+            ("ＴＥＭＰＥＲＡＴＵＲＥ［℃］", {}),
+            ("temperature (°C)", {}),
+            ("Temperature [K]", {"temperature [°C]": "K"}),
+        ],
+    )
+    def test_header_in_another_case_width_or_unit_is_the_models_input(
+        self, header: str, units: Mapping[str, str]
+    ) -> None:
+        inputs = (ModelInput("temperature [°C]", is_optional=True, unit="°C"),)
+        found = build(f"{header},note\n80.5,x\n81,y\n", inputs)
+        assert values(found, "temperature [°C]") == [80.5, 81.0]
+        assert found.units == units
+
+    def test_header_that_may_mean_two_inputs_or_is_another_column_is_left_alone(self) -> None:
+        inputs = tuple(ModelInput(name, is_optional=True) for name in ("Speed", "load"))
+        assert build("SPEED,speed,load\n1,2,3\n", inputs).instances == ({"load": 3.0},)
+        assert build("Speed,speed,load\n1,2,3\n", inputs).instances == (
+            {"Speed": 1.0, "load": 3.0},
+        )
+
     def test_decimal_commas_are_read(self) -> None:
         found = build("temperature;grade\n80,5;A\n81,25;A\n")
         assert values(found, "temperature") == [80.5, 81.25]

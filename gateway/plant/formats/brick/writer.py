@@ -42,7 +42,7 @@ from gateway.plant.formats.numbers import number_text, read_number
 from gateway.plant.formats.results import ExportedFile
 from gateway.plant.formats.units import to_qudt
 
-MEDIA_TYPE = "text/turtle; charset=utf-8"
+MEDIA_TYPE = "text/turtle"
 _PREFIXES = {
     "brick": BRICK,
     "owl": OWL,
