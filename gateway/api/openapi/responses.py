@@ -9,11 +9,11 @@ from gateway.api.billing.payment_notifications import notification_paths
 from gateway.plant.imports.exporting import MEDIA_TYPES
 
 REF_TEMPLATE = "#/components/schemas/{name}"
-# Paths without an API key: monitoring, the public card and keys, and webhooks of collectors, which
-# are signed.
+# Paths without an API key: monitoring, the public card and keys, sign-up, and webhooks of
+# collectors, which are signed.
 _PUBLIC_PREFIXES = (
     *("/health/", "/v2/health/", "/metrics", "/v1/status"),
-    *("/.well-known/", "/v1/predictions/keys"),
+    *("/.well-known/", "/v1/predictions/keys", "/v1/signups"),
     *webhook_paths(),
     *notification_paths(),
 )
@@ -21,7 +21,6 @@ _PUBLIC_PREFIXES = (
 _FILE_TYPES: Mapping[str, Collection[str]] = MappingProxyType(
     {"/v1/plant/export": frozenset(MEDIA_TYPES.values())}
 )
-_FILE_SCHEMA = {"type": "string", "format": "binary"}
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 ERROR_DESCRIPTIONS = {
     "4XX": "The request was rejected; see the error code in docs/errors.md",
@@ -91,10 +90,17 @@ def _operation_with_errors(path: str, operation: Mapping[str, Any]) -> dict[str,
     not_ready = _NOT_READY_RESPONSE if path.endswith("/ready") else {}
     all_responses = {**all_responses, **not_ready, **error_responses}
     if path in _FILE_TYPES:
-        types = {one: {"schema": _FILE_SCHEMA} for one in sorted(_FILE_TYPES[path])}
-        all_responses["200"] = {**all_responses["200"], "content": types}
+        content_types = {one: {"schema": _file_schema(one)} for one in sorted(_FILE_TYPES[path])}
+        all_responses["200"] = {**all_responses["200"], "content": content_types}
     result = {**operation, "responses": all_responses}
     return {**result, "security": []} if path.startswith(_PUBLIC_PREFIXES) else result
+
+
+def _file_schema(media_type: str) -> dict[str, str]:
+    """Return the schema of a file's content."""
+    if media_type == "application/json":
+        return {"type": "object"}
+    return {"type": "string", "format": "binary"}
 
 
 def _error_schema(path: str) -> str:
