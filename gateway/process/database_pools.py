@@ -15,6 +15,8 @@ from infra.telemetry.metrics import Metrics
 _TIMEOUT_S = 5.0
 # An import of 100,000 points is one transaction.
 _IMPORT_TIMEOUT_S = 180.0
+# Attempts to commit usage rows within the settle timeout.
+_COMMIT_ATTEMPTS, _MIN_COMMIT_TIMEOUT_S = 3, 1.0
 _CALLS, _HANDLERS, _QUOTAS, _IMPORTS = "calls", "handlers", "quotas", "imports"
 
 
@@ -53,8 +55,6 @@ class DatabaseConnections:
         return *pools, self.records, self.reading
 
 
-_COMMIT_ATTEMPTS, _MIN_COMMIT_TIMEOUT_S = 3, 1.0
-
 # (database URL, settlement timeout in seconds, metrics) -> connections
 ConnectionFactory = Callable[[str, float, Metrics], DatabaseConnections]
 
@@ -82,11 +82,11 @@ def create_connections(
             url, pool_size=1, timeout_s=_IMPORT_TIMEOUT_S, on_unavailable=counter_of(_IMPORTS)
         ),
         reading=DirectConnection(url, _TIMEOUT_S, counter_of("reading")),
-        records=DirectConnection(url, commit_timeout_s(settle_timeout_s), counter_of("records")),
+        records=DirectConnection(url, _commit_timeout_s(settle_timeout_s), counter_of("records")),
     )
 
 
-def commit_timeout_s(settle_timeout_s: float) -> float:
+def _commit_timeout_s(settle_timeout_s: float) -> float:
     """Return how long one attempt to commit usage rows may take, in seconds.
 
     Several attempts fit into the settle timeout: one that is silent may have been committed, which

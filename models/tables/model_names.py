@@ -2,13 +2,12 @@
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from types import MappingProxyType
 
 from models.tables.headers import split_unit
-from models.tables.table import RawColumn, RawTable
+from models.tables.table import RawTable
 
 _SPACES = re.compile(r"\s+")
 
@@ -20,40 +19,28 @@ def with_model_names(table: RawTable, inputs: Iterable[str], others: Iterable[st
     input `Temperature [°C]`, in kelvin. Nothing is renamed where two columns or inputs are alike.
     `others` are columns of another meaning, such as that of the machine.
     """
-    wanted, taken = set(inputs), {*inputs, *others}
-    meanings = Counter(_meaning(name) for name in wanted)
-    unused = Counter(_meaning(name) for name in table.names if name not in taken)
-    lacking = {
-        _meaning(name): name
-        for name in wanted.difference(table.names)
-        if meanings[_meaning(name)] == unused[_meaning(name)] == 1
-    }
-    names = {
-        name: lacking[_meaning(name)]
-        for name in table.names
-        if name not in taken and _meaning(name) in lacking
-    }
-    if not names:
+    wanted = set(inputs)
+    lacking = wanted.difference(table.names)
+    if not lacking:
         return table
-    return replace(
-        table,
-        columns=tuple(_renamed(column, names) for column in table.columns),
-        units=MappingProxyType({**table.units, **_stated_units(table, names)}),
-    )
-
-
-def _renamed(column: RawColumn, names: dict[str, str]) -> RawColumn:
-    """Return the column under its new name, if it has one."""
-    return replace(column, name=names.get(column.name, column.name))
-
-
-def _stated_units(table: RawTable, names: dict[str, str]) -> dict[str, str]:
-    """Return the units that the renamed columns state, by their new names."""
-    stated = {
-        new: table.units.get(old) or split_unit(old)[1] or split_unit(new)[1]
-        for old, new in names.items()
+    by_meaning = _by_meaning(wanted)
+    names = {
+        columns[0]: by_meaning[meaning][0]
+        for meaning, columns in _by_meaning({*table.names} - {*wanted, *others}).items()
+        if len(columns) == 1 == len(by_meaning.get(meaning, ()))
+        and by_meaning[meaning][0] in lacking
     }
-    return {name: unit for name, unit in stated.items() if unit is not None}
+    stated = {new: unit for old, new in names.items() if (unit := split_unit(old)[1])}
+    renamed = table.renamed(names)
+    return replace(renamed, units=MappingProxyType({**stated, **renamed.units}))
+
+
+def _by_meaning(headers: Iterable[str]) -> dict[str, list[str]]:
+    """Return headers by what they mean."""
+    found: dict[str, list[str]] = {}
+    for header in headers:
+        found.setdefault(_meaning(header), []).append(header)
+    return found
 
 
 def _meaning(header: str) -> str:

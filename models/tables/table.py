@@ -1,7 +1,7 @@
 """A table as it was read from a file: named columns of numbers or of texts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -62,3 +62,9 @@ class RawTable:
     def names(self) -> tuple[str, ...]:
         """The names of the columns, in order."""
         return tuple(column.name for column in self.columns)
+
+    def renamed(self, names: Mapping[str, str]) -> "RawTable":
+        """Return the table with columns, and their units, under the new names."""
+        columns = (replace(one, name=names.get(one.name, one.name)) for one in self.columns)
+        units = {names.get(name, name): unit for name, unit in self.units.items()}
+        return replace(self, columns=tuple(columns), units=MappingProxyType(units))

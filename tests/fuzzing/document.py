@@ -37,8 +37,6 @@ async def run(service: Service, folder: Path, *, examples: int, phases: str, mos
         *("--header", f"Authorization: Bearer {service.secret}"),
         *("--phases", phases, "--max-examples", str(examples), "--max-time", str(most_s)),
         *("--checks", "all", "--exclude-checks", _UNFIT, "--continue-on-failure"),
-        # The model server of the tests aligns no tags: its responses are no such results.
-        *("--exclude-path-regex", "^/v1/tags/(align|propose)$"),
         *("--request-timeout", "30", "--seed", "1", "--warnings", "off", "--no-color"),
     ]
     environment = {

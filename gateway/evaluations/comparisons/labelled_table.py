@@ -101,13 +101,8 @@ def rename_columns(table: RawTable, columns: Mapping[str, str]) -> RawTable:
     by_column = {column: name for name, column in columns.items()}
     for column in by_column.keys() - set(table.names):
         raise ParameterInvalid(f"The table has no column {column!r}.", param="columns")
-    kept = [
-        replace(one, name=by_column.get(one.name, one.name))
-        for one in table.columns
-        if one.name in by_column or one.name not in columns
-    ]
-    units = {by_column.get(name, name): unit for name, unit in table.units.items()}
-    return replace(table, columns=tuple(kept), units=units)
+    kept = [one for one in table.columns if one.name in by_column or one.name not in columns]
+    return replace(table, columns=tuple(kept)).renamed(by_column)
 
 
 def _with_result(labelled: LabelledTable, found: TableInstances) -> LabelledInstances:

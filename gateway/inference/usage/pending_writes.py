@@ -64,7 +64,7 @@ class PendingUsage:
 
     `is_failed` is True once the caller was told that the row could not be recorded in time,
     `is_rejected` once the database rejected the row, which is then written without charges.
-    `uncertain` are the reservations and rows of the first commit whose outcome is unknown.
+    `uncertain` are the charged rows, by request, of the first commit whose outcome is unknown.
     """
 
     record: UsageRecord
@@ -77,7 +77,7 @@ class PendingUsage:
     internal_calls: tuple[InternalCallUsage, ...] = ()
     decisions: tuple[SignedDecision, ...] = ()
     is_rejected: bool = False
-    uncertain: list[tuple[Reservation, UsageRecord]] | None = None
+    uncertain: dict[UUID, UsageRecord] | None = None
 
     @property
     def reservations(self) -> list[tuple[Reservation, UsageRecord]]:
@@ -124,17 +124,16 @@ class PendingUsage:
             self.committed.set_exception(not_recorded_error())
             self.committed.exception()  # marks it as retrieved: some futures have no waiter
 
-    def settlements(self, billed: Collection[UUID]) -> list[tuple[Reservation, UsageRecord]]:
-        """Return each reservation with the row that the database has.
+    def note_uncertain(self) -> None:
+        """Note that the commit has an unknown outcome: the database may have the rows."""
+        if self.uncertain is None:
+            self.uncertain = {record.request_id: record for _, record in self.reservations}
 
-        `billed` are the calls whose rows are billed. A row that failed after a commit of unknown
-        outcome is billed if that commit succeeded.
-        """
-        sent = {record.request_id: record for _, record in self.uncertain or ()}
-        return [
-            (reservation, sent[record.request_id] if record.request_id in billed else record)
-            for reservation, record in self.reservations
-        ]
+    def restore(self, billed: Collection[UUID]) -> None:
+        """Restore the rows of the `billed` calls, which failed after they had been written."""
+        for call in (self, *self.internal_calls):
+            if self.uncertain and call.record.request_id in billed:
+                call.record = self.uncertain[call.record.request_id]
 
     def supersede_intents(self) -> None:
         """Leave out the intents that are not in a commit yet: the usage rows alone suffice."""
@@ -169,20 +168,9 @@ class WriteBatch:
     intents: list[PendingIntent] = field(default_factory=list)
     usages: list[PendingUsage] = field(default_factory=list)
 
-    def note_uncertain(self) -> None:
-        """Note that the commit has an unknown outcome: the database may have the rows."""
-        for usage in self.usages:
-            if usage.uncertain is None:
-                usage.uncertain = usage.reservations
-
     def uncertain_calls(self) -> list[UUID]:
         """Return the calls that failed after a commit of unknown outcome, so may be billed."""
-        return [
-            record.request_id
-            for usage in self.usages
-            if usage.is_failed
-            for _, record in usage.uncertain or ()
-        ]
+        return [call for usage in self.usages if usage.is_failed for call in usage.uncertain or ()]
 
 
 def not_recorded_error() -> MeteringUnavailable:

@@ -8,9 +8,8 @@ due needs no intent row.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
-from uuid import UUID
 
 import structlog
 
@@ -284,7 +283,8 @@ class UsageWriter:
                 # After a conflict with another transaction the retry is expected to succeed.
                 self._is_failing = not isinstance(error, TransactionConflict)
                 if self._is_failing:
-                    batch.note_uncertain()
+                    for usage in batch.usages:
+                        usage.note_uncertain()
                 done = False
             except Exception as error:
                 # One row that cannot be written must not end the writer task.
@@ -322,22 +322,21 @@ class UsageWriter:
         if not is_process_alive:
             self._heartbeat.recheck()
             return False
-        uncertain = batch.uncertain_calls()
-        billed = await find_billed_calls(self._connection, uncertain) if uncertain else frozenset()
+        if uncertain := batch.uncertain_calls():
+            billed = await find_billed_calls(self._connection, uncertain)
+            for usage in batch.usages:
+                usage.restore(billed)
         self._is_failing = False
         self._metrics.settle_batch.observe(len(settled))
-        self._complete(batch, billed)
+        self._complete(batch)
         return True
 
-    def _complete(self, batch: WriteBatch, billed: Collection[UUID]) -> None:
-        """Settle the reservations of a committed batch and notify the waiting callers.
-
-        `billed` are the calls whose rows a commit of unknown outcome has written.
-        """
+    def _complete(self, batch: WriteBatch) -> None:
+        """Settle the reservations of a committed batch and notify the waiting callers."""
         for intent in batch.intents:
             intent.end()
         for usage in batch.usages:
-            for reservation, record in usage.settlements(billed):
+            for reservation, record in usage.reservations:
                 self._leaser.settle(reservation, record)
             if not usage.committed.done():
                 usage.committed.set_result(None)

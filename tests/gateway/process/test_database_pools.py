@@ -1,7 +1,11 @@
-"""PostgreSQL connection pools: busy handlers do not delay calls."""
+"""PostgreSQL connection pools: busy handlers do not delay calls, and how long a commit takes."""
 
 from contextlib import AsyncExitStack
 
+import pytest
+
+from gateway.process.database_pools import create_connections
+from infra.telemetry.metrics import declare_metrics
 from tests.support.builders import Gateway
 
 
@@ -18,3 +22,11 @@ async def test_call_succeeds_while_the_handler_pool_is_exhausted(gateway: Gatewa
             answer = await gateway.chat("hi")
             assert answer.status_code == 200, answer.text
     assert answer.headers["idempotent-replayed"] == "true"
+
+
+@pytest.mark.parametrize(("settle_timeout_s", "commit_timeout_s"), [(15, 5), (2, 1), (0.2, 0.2)])
+def test_settle_timeout_leaves_time_for_more_than_one_commit(
+    settle_timeout_s: float, commit_timeout_s: float
+) -> None:
+    connections = create_connections("postgresql://unused", settle_timeout_s, declare_metrics())
+    assert connections.records._timeout_s == commit_timeout_s
