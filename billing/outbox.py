@@ -6,7 +6,7 @@ concurrently. No transaction is open while an item runs.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -161,6 +161,27 @@ async def retry_item(session: AsyncSession, clock: Clock, item_id: UUID) -> None
         update(OutboxItem)
         .where(col(OutboxItem.id) == item_id, col(OutboxItem.done_at).is_(None))
         .values(given_up_at=None, due_at=clock.now(), created_at=clock.now())
+    )
+
+
+async def repeat_later_items(
+    session: AsyncSession, clock: Clock, item: ClaimedItem, actions: Collection[str]
+) -> None:
+    """Queue again what was done after an item of the same subject and account, for `actions`.
+
+    For an item that was given up and retried: the later ones ran without its effect.
+    """
+    now = clock.now()
+    await session.execute(
+        update(OutboxItem)
+        .where(
+            col(OutboxItem.account_id) == item.account_id,
+            col(OutboxItem.subject) == item.subject,
+            col(OutboxItem.id) > item.id,
+            col(OutboxItem.action).in_(actions),
+            col(OutboxItem.done_at).is_not(None),
+        )
+        .values(done_at=None, due_at=now, created_at=now)
     )
 
 

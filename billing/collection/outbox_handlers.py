@@ -6,8 +6,9 @@
 
 Items of one invoice are handled in the order of their creation. The first charge is an item of its
 own, created when the collector has the invoice, so that changes made while it was unavailable are
-sent before it. Every handler is idempotent: earlier attempts are found by the idempotency key or by
-our ids at the collector.
+sent before it. Changes that were skipped while `collect` was given up are repeated after its retry.
+Every handler is idempotent: earlier attempts are found by the idempotency key or by our ids at the
+collector.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,10 +31,17 @@ from billing.collection.invoice_request import InvoiceToCollect, build_invoice_t
 from billing.invoices.collection_items import CollectionAction, enqueue_charge, enqueue_sending
 from billing.invoices.lifecycle import get_invoice
 from billing.invoices.payment_failures import record_declined_charge
-from billing.outbox import ClaimedItem, Handler, PermanentFailure
+from billing.outbox import ClaimedItem, Handler, PermanentFailure, repeat_later_items
 from billing.tables import CreditNote
 from infra.clock import Clock
 from infra.database.database import Database
+
+# What tells the collector of changes; the others have it collect.
+_CHANGES = frozenset(CollectionAction) - {
+    CollectionAction.COLLECT,
+    CollectionAction.CHARGE,
+    CollectionAction.SEND,
+}
 
 
 class CollectionHandlers:
@@ -60,6 +68,12 @@ class CollectionHandlers:
         previous = self._collector.info.previous_actions
         return {**handlers, **{name: handlers[action] for name, action in previous.items()}}
 
+    @property
+    def _change_actions(self) -> frozenset[str]:
+        """The actions that tell the collector of changes, as both releases name them."""
+        previous = self._collector.info.previous_actions
+        return _CHANGES | {name for name, action in previous.items() if action in _CHANGES}
+
     async def _collect(self, item: ClaimedItem) -> None:
         """Create the invoice at the collector, then enqueue its charge or sending."""
         async with self._database.transaction() as session:
@@ -79,6 +93,9 @@ class CollectionHandlers:
             await store_external_invoice(
                 session, invoice.invoice, self._collector.info.name, external.id
             )
+            # Payments and credits since an earlier, given-up attempt found no invoice to reduce:
+            # without them, the whole amount would be charged.
+            await repeat_later_items(session, self._clock, item, self._change_actions)
             if invoice.is_to_collect:
                 await self._enqueue_collection(session, invoice)
 

@@ -6,6 +6,7 @@ Failures of Stripe are tested in tests/stories/test_story_stripe_faults.py.
 import asyncio
 
 import httpx
+import pytest
 
 from billing.accounts.profiles import get_profile, lock_profile
 from billing.collection.collector import InvoiceItem
@@ -230,6 +231,65 @@ class TestNothingToCollect:
         await stripe.later(minutes=1)
         assert stripe.fake.count("POST /v1/invoices/{id}/send") == 1
         assert await stripe.outbox(firm) == [("collect", "done"), ("send", "done")]
+
+
+class TestRetryOfGivenUpCollection:
+    @pytest.mark.parametrize("part_paid", ["mark_part_paid", "stripe_part_paid"])
+    async def test_retry_after_part_payment_and_credit_charges_what_is_open(
+        self, stripe: StripeStory, part_paid: str
+    ) -> None:
+        """October's 20.00 are charged. The customer's balance at Stripe prevents the collection of
+        November's 30.00. 12.00 are paid by bank (an item of this or the previous release) and 5.00
+        credited; then the balance is zero and the operator retries."""
+        firm = await card_firm(stripe)
+        await stripe.invoiced(firm, rows=20_000)
+        await stripe.works()
+        await credit_at_stripe(stripe, -500)
+        invoice = await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        await firm.pays(invoice, "12.00")
+        await firm.is_credited(invoice, "5.00")
+        rename = "update outbox set action = :name where action = 'mark_part_paid'"
+        await sql(stripe.story.database, rename, name=part_paid)
+        await stripe.works()
+        assert (await stripe.outbox(firm))[2:] == [
+            ("collect", "given up"),
+            (part_paid, "done"),
+            ("credit", "done"),
+        ]
+        await credit_at_stripe(stripe, 0)
+        await stripe.retries(firm, "collect")
+        await stripe.works()
+        assert (await stripe.outbox(firm))[2:] == [
+            ("collect", "done"),
+            (part_paid, "done"),
+            ("credit", "done"),
+            ("charge", "done"),
+        ]
+        assert (stripe.charges(), (await stripe.ours(firm)).status) == ([2000, 1300], "paid")
+        assert await firm.wallet() == "0.00"
+        assert await stripe.differences() == ()
+
+    async def test_retry_after_full_payment_ends_collection_at_stripe(
+        self, stripe: StripeStory
+    ) -> None:
+        """Stripe finalises 30.00, but its responses are lost until collection is given up. The
+        invoice is paid by bank before the operator retries the item."""
+        firm = await stripe.firm(SEND)
+        invoice = await stripe.invoiced(firm, rows=30_000)
+        stripe.fake.webhooks.drop(1000)  # otherwise an event would name the invoice
+        stripe.fake.lose_answers(3, "POST /v1/invoices/{id}/finalize")
+        stripe.story.clock.pass_(days=4)
+        await stripe.worker.sync_collector()
+        await firm.pays(invoice, "30.00")
+        await stripe.exchanges()
+        assert await stripe.outbox(firm) == [("collect", "given up"), ("mark_paid", "done")]
+        assert stripe.theirs()["status"] == "open"
+        await stripe.retries(firm, "collect")
+        await stripe.works()
+        assert await stripe.outbox(firm) == [("collect", "done"), ("mark_paid", "done")]
+        assert (stripe.theirs()["status"], stripe.charges()) == ("paid", [])
+        assert await stripe.differences() == ()
 
 
 class TestRepeatedItems:
