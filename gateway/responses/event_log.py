@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import func, literal, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -39,7 +40,8 @@ async def append_events(
 ) -> bool:
     """Append events of a response that this process answers, in one statement.
 
-    Returns False if it was cancelled or deleted, or if another process answers it.
+    The same events that were appended before are not appended again. Returns False if the response
+    was cancelled or deleted, or if another process answers it.
     """
     columns = {
         col(ResponseEvents.response_id): col(SavedResponse.id),
@@ -56,7 +58,16 @@ async def append_events(
         col(SavedResponse.status) == ResponseStatus.IN_PROGRESS.value,
     )
     statement = insert(ResponseEvents).from_select(list(columns), answered)
-    added = await session.execute(statement.returning(col(ResponseEvents.first_number)))
+    # The update changes nothing; it returns a row that is there since a commit whose result was
+    # lost. Other events with these numbers stay, and the response gets no more of this process.
+    new = statement.excluded
+    same = statement.on_conflict_do_update(
+        index_elements=["response_id", "first_number"],
+        set_={"attempt": new.attempt},
+        where=(col(ResponseEvents.attempt) == new.attempt)
+        & (col(ResponseEvents.last_number) == new.last_number),
+    )
+    added = await session.execute(same.returning(col(ResponseEvents.first_number)))
     return added.scalar_one_or_none() is not None
 
 

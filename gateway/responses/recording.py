@@ -4,6 +4,7 @@
 
 They are flushed at most every 100 ms, so that a fast model costs the database no more than a slow
 one, and never keep the model waiting. The last event is not recorded: it is the stored response.
+A row whose commit failed, or whose result was lost, is written again as it was.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ _DATA = b"\ndata: "
 _EVENT = msgspec.json.Decoder(dict[str, Any])
 
 WriteEvents = Callable[[AttemptSpan, bytes], Awaitable[bool]]
-"""Writes consecutive events; returns False if the response needs no more of them."""
+"""Writes consecutive events, once; returns False if the response needs no more of them."""
 
 
 class EventRecorder:
@@ -58,6 +59,7 @@ class EventRecorder:
         self._recorded = self._next - 1
         self._partial = b""
         self._pending: deque[tuple[int, bytes]] = deque()
+        self._chosen_count = 0
         self._is_stopped = False
         self._ending = asyncio.Event()
         self._flushing: asyncio.Task[None] | None = None
@@ -84,7 +86,11 @@ class EventRecorder:
         if self._flushing is not None:
             await self._flushing
         while self._pending:
-            await self._flush()
+            try:
+                await self._flush()
+            except (DatabaseUnavailable, SQLAlchemyError):
+                # A lost connection is replaced. Without the events, the call would be repeated.
+                await self._flush()
 
     async def abandon(self) -> None:
         """Stop flushing; what was not flushed is lost."""
@@ -123,17 +129,24 @@ class EventRecorder:
 
     async def _flush(self) -> None:
         """Write the next events as one row. Raises DatabaseUnavailable, SQLAlchemyError."""
+        # After an error the row may be there already: only the same numbers may be written again.
+        self._chosen_count = self._chosen_count or self._choose_count()
+        chosen = [self._pending[index] for index in range(self._chosen_count)]
+        span = AttemptSpan(self._attempt, chosen[0][0], chosen[-1][0])
+        is_wanted = await self._write(span, b"".join(event for _, event in chosen))
+        self._chosen_count = 0
+        for _ in chosen:
+            self._pending.popleft()
+        if not is_wanted:
+            self._is_stopped = True
+            self._pending.clear()
+
+    def _choose_count(self) -> int:
+        """Return how many of the next events fit into one row; at least one."""
         count = size = 0
         for _, event in self._pending:
             size += len(event)
             if count and size > _MAX_ROW_BYTES:
                 break
             count += 1
-        chosen = [self._pending[index] for index in range(count)]
-        span = AttemptSpan(self._attempt, chosen[0][0], chosen[-1][0])
-        is_wanted = await self._write(span, b"".join(event for _, event in chosen))
-        for _ in chosen:
-            self._pending.popleft()
-        if not is_wanted:
-            self._is_stopped = True
-            self._pending.clear()
+        return count

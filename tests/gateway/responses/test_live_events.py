@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from openai import AsyncOpenAI
 from sqlalchemy import event, text, update
 
-from gateway.responses.recording import FLUSH_S
+from gateway.responses import runner
+from gateway.responses.attempts import AttemptSpan
+from gateway.responses.recording import FLUSH_S, EventRecorder, WriteEvents
 from gateway.tables import SavedResponse
 from infra import ids
+from infra.database.database import DatabaseUnavailable
 from tests.support.builders import Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.background_responses import (
@@ -102,6 +106,33 @@ async def test_hundreds_of_events_are_few_statements(gateway: Gateway, client: A
     most = 3 + (loop.time() - began) / FLUSH_S
     assert len(events) > 400
     assert 0 < len(inserts) <= most
+
+
+async def test_lost_commit_of_events_is_repeated_without_a_second_attempt(
+    gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first commit succeeds, its result is lost. Before, every later one was rejected."""
+    spans: list[AttemptSpan] = []
+
+    def losing(write: WriteEvents, *rest: Any) -> EventRecorder:
+        async def write_and_lose(span: AttemptSpan, events: bytes) -> bool:
+            spans.append(span)
+            is_wanted = await write(span, events)
+            if len(spans) == 1:
+                raise DatabaseUnavailable
+            return is_wanted
+
+        return EventRecorder(write_and_lose, *rest)
+
+    monkeypatch.setattr(runner, "EventRecorder", losing)
+    upstream.says = "3 bar at the pump"
+    stream = await client.responses.create(**BACKGROUND, stream=True)
+    live: list[Any] = [event async for event in stream]
+    assert "".join(event.delta for event in live if event.type == DELTA) == upstream.says
+    numbers = [event.sequence_number for event in live]
+    assert numbers == list(range(len(numbers)))
+    assert spans[0] == spans[1]
+    assert [row.attempts for row in await saved(gateway)] == [1]
 
 
 async def test_answer_that_is_generated_again_never_follows_a_part_of_the_first(

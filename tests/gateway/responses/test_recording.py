@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from gateway.responses.attempts import AttemptSpan
 from gateway.responses.recording import EventRecorder
 from infra.database.database import DatabaseUnavailable
@@ -16,10 +18,12 @@ NEVER_S = 3600.0
 
 @dataclass
 class Log:
-    """What was written; the next writes fail, or find that nothing more is wanted."""
+    """What was written; the next writes fail, lose their result after it, or find that nothing more
+    is wanted. The row of a span that was written is not written again."""
 
     rows: list[tuple[AttemptSpan, list[dict[str, Any]]]] = field(default_factory=list)
     failures: int = 0
+    lost_results: int = 0
     is_wanted: bool = True
 
     async def write(self, span: AttemptSpan, events: bytes) -> bool:
@@ -27,7 +31,12 @@ class Log:
             self.failures -= 1
             raise DatabaseUnavailable("gone")
         blocks = events.decode().split("\n\n")[:-1]
-        self.rows.append((span, [json.loads(one.split("\ndata: ")[1]) for one in blocks]))
+        row = (span, [json.loads(one.split("\ndata: ")[1]) for one in blocks])
+        if row not in self.rows:
+            self.rows.append(row)
+        if self.lost_results:
+            self.lost_results -= 1
+            raise DatabaseUnavailable("gone after the commit")
         return self.is_wanted
 
     @property
@@ -133,6 +142,42 @@ async def test_database_that_was_gone_gets_the_events_later() -> None:
     assert (log.failures, log.rows) == (0, [])
     await one.finish()
     assert log.numbers == [1, 2, 3, 4]
+
+
+async def test_events_of_a_lost_commit_are_written_again_as_the_same_row() -> None:
+    """Else the numbers of the row that is there would be taken, and no later event be written."""
+    log = Log(lost_results=1)
+    one = recorder(log)
+    one.begin({})
+    whole = stream(3)
+    half = whole.index(sent("response.output_text.delta", 3, delta="1 "))
+    one.add(whole[:half])
+    await asyncio.sleep(0)
+    assert (log.lost_results, log.numbers) == (0, [1, 2])
+    one.add(whole[half:])
+    await one.finish()
+    assert log.numbers == [1, 2, 3, 4]
+
+
+async def test_last_events_are_written_again_after_a_lost_commit() -> None:
+    """Else the answer would be generated again."""
+    log = Log()
+    one = recorder(log)
+    one.begin({})
+    one.add(stream(3))
+    log.lost_results = 1
+    await one.finish()
+    assert (log.lost_results, log.numbers) == (0, [1, 2, 3, 4])
+
+
+async def test_last_events_that_cannot_be_written_twice_raise() -> None:
+    log = Log(failures=2)
+    one = recorder(log)
+    one.begin({})
+    one.add(stream(3))
+    with pytest.raises(DatabaseUnavailable):
+        await one.finish()
+    assert log.rows == []
 
 
 async def test_cancelled_response_gets_no_further_events() -> None:
