@@ -1,8 +1,9 @@
 """Add up the binned inputs of calls in memory and write them every few seconds.
 
 A call adds a short text to a list: no parsing and no query on its path. A process that is killed
-loses the counts since its last write; a database that is away delays them. What waits is bounded:
-beyond that, counts are dropped, which a metric shows.
+loses the counts since its last write; a database that is away delays them. Counts are added at most
+once: those of a commit that fails are lost. What waits is bounded: beyond that, counts are dropped,
+which a metric shows.
 """
 
 import asyncio
@@ -78,11 +79,13 @@ class InputCounter:
             try:
                 async with self._database.transaction() as session:
                     await add_counts(session, self._clock.now(), batch)
+                    # Before the commit, whose result can be lost: counts of a few seconds that are
+                    # missing change no comparison, counts that are added twice look like drift.
+                    for version in batch:
+                        del self._unwritten[version]
             except (AppError, SQLAlchemyError) as error:
                 structlog.get_logger().warning("input counts not written", reason=repr(error))
                 return
-            for version in batch:
-                del self._unwritten[version]
 
     async def _run(self) -> None:
         """Write the counts every few seconds."""

@@ -1,10 +1,13 @@
 """Drift of a customer's model: counted calls, the endpoint, isolation, and deletion."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from openai import NotFoundError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.drift.counter import InputCounter
 from gateway.drift.counts import add_counts
@@ -104,6 +107,38 @@ async def ids_of(database: Database, query: str) -> list[Any]:
     async with database.transaction() as session:
         connection = await session.connection()
         return list((await connection.exec_driver_sql(query)).scalars())
+
+
+class ResultLost(Database):
+    """A database whose commits succeed; the result of the first one is lost."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.is_lost = False
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        async with self._database.transaction() as session:
+            yield session
+        if not self.is_lost:
+            self.is_lost = True
+            raise DatabaseUnavailable
+
+
+async def test_counts_of_a_lost_commit_are_not_added_twice(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await adapted(customer)
+    parts = customer.gateway.parts
+    (variant_id,) = await ids_of(parts.database, "select variant_id from variant_drift")
+    database, metrics = ResultLost(parts.database), declare_metrics()
+    counter = InputCounter(database, SystemClock(), metrics.input_counts_dropped)
+    counter.add(customer.gateway.account.id, variant_id, bins(30).encode())
+    await counter.flush()
+    assert database.is_lost
+    counter.add(customer.gateway.account.id, variant_id, bins(12).encode())
+    await counter.stop()
+    assert (await drift_of(customer.gateway, name))["rows"] == 42
 
 
 class Away(Database):
