@@ -26,6 +26,7 @@ class _Entry:
     """A lease with its quota as last read from the database, and its recent use.
 
     `was_used` is True if a call needed the quota since the last shrink, even if it got no units.
+    `is_closing` is True from the plan that ends the lease until the lease is dropped or read again.
     """
 
     lease: Lease
@@ -33,6 +34,7 @@ class _Entry:
     total_reserved_before: int = 0  # at the last shrink
     recent_units: int = 0  # reserved in the second before the last shrink
     was_used: bool = False
+    is_closing: bool = False
 
     def spent(self) -> int:
         """Return the units used by other processes when last read, plus those used here.
@@ -284,7 +286,7 @@ class LocalLeases:
                 and not entry.lease.reserved
                 and not entry.was_used
             ):
-                changes[quota_id] = LeaseChange(close=True)
+                changes[quota_id], entry.is_closing = LeaseChange(close=True), True
                 continue
             if quota_id in recalled and available > 0:
                 self._recalled_ids.discard(quota_id)
@@ -309,8 +311,12 @@ class LocalLeases:
             if entry.snapshot is not None and snapshot.recalls > entry.snapshot.recalls:
                 self._recalled_ids.add(quota_id)
             lease.borrowed = snapshot.borrowed
-            if lease.used > lease.borrowed:
-                # The lease ended in a commit of unknown outcome: this is a new lease.
+            if entry.is_closing:
+                # The commit's outcome is unknown: this may be a new lease, of which nothing was
+                # used. No call holds units of it, so the count in the database is exact.
+                lease.used, entry.is_closing = snapshot.used, False
+            elif lease.used > lease.borrowed:
+                # That commit was still in progress when the old lease was read.
                 lease.used = 0
             entry.snapshot = snapshot
         self._changing_ids.difference_update(snapshots)

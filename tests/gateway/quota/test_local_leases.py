@@ -263,6 +263,30 @@ class TestLeaseUpdate:
         ) == (0, 0)
         assert holdings.snapshot(CREDIT.id) == read(0, consumed=60)
 
+    def test_lease_closed_with_lost_response_counts_used_units_once_in_a_larger_new_lease(
+        self,
+    ) -> None:
+        """A waiting call borrows anew before the quota is read."""
+        holdings = having(100)
+        hold(holdings, 60).settle(60, 0, 0.0)
+        idle(holdings)
+        holdings.begin_change(holdings.return_plan(set(), True, 0.0))
+        holdings.update({CREDIT.id: read(200, consumed=60)})
+        assert holdings.snapshot(CREDIT.id) == read(200, consumed=60)
+        assert holdings.get_lease(CREDIT.id).available(0.0) == 200
+
+    def test_lease_whose_close_failed_keeps_used_units(self) -> None:
+        holdings = having(100)
+        hold(holdings, 60).settle(60, 0, 0.0)
+        idle(holdings)
+        holdings.begin_change(holdings.return_plan(set(), True, 0.0))
+        holdings.update({CREDIT.id: read(100, consumed=60, used=60)})
+        assert holdings.get_lease(CREDIT.id).available(0.0) == 40
+        # From now on, a settled call counts before its row is read.
+        hold(holdings, 10).settle(10, 0, 0.0)
+        holdings.update({CREDIT.id: read(100, consumed=60, used=60)})
+        assert holdings.get_lease(CREDIT.id).available(0.0) == 30
+
     def test_fully_used_lease_keeps_used_units(self) -> None:
         holdings = having(60)
         hold(holdings, 60).settle(60, 0, 0.0)
