@@ -116,15 +116,19 @@ async def apply_results(
     A row whose amount or number does not match is reported and changes nothing; a result that is
     recorded already is counted as known. For operators: all accounts (account_id).
     """
-    query = select(Fapiao).where(col(Fapiao.batch_id).is_not(None))
+    exported = col(Fapiao.batch_id).is_not(None)
+    listed = await session.execute(select(Fapiao.serial, Fapiao.account_id).where(exported))
+    accounts = {serial: account_id for serial, account_id in listed}
+    results = await provider.query(list(accounts))
+    await _lock_accounts(session, {accounts[result.serial] for result in results})
+    # Read under the locks: another import or a rejection may have been recorded meanwhile.
+    query = select(Fapiao).where(exported).execution_options(populate_existing=True)
     rows = {row.serial: row for row in (await session.scalars(query)).all()}
     issued: list[Fapiao] = []
     rejected: list[Fapiao] = []
     problems: list[tuple[int, str, str]] = []
     known = 0
     numbers = {row.number: row.serial for row in rows.values() if row.number}
-    results = await provider.query(list(rows))
-    await _lock_accounts(session, {rows[result.serial].account_id for result in results})
     for result in results:
         row = rows[result.serial]
         if _is_recorded(row, result):

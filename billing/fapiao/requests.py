@@ -102,9 +102,11 @@ async def request_reissue(
 
 
 async def get_fapiao(session: AsyncSession, account_id: UUID, fapiao_id: UUID) -> Fapiao:
-    """Return one of the account's fapiao. Raises FapiaoNotFound."""
+    """Return one of the account's fapiao as it is now. Raises FapiaoNotFound."""
     query = select(Fapiao).where(col(Fapiao.account_id) == account_id, col(Fapiao.id) == fapiao_id)
-    row = (await session.scalars(query)).one_or_none()
+    # Read anew if the session has it: its status may have changed before the profile was locked.
+    fresh = query.execution_options(populate_existing=True)
+    row = (await session.scalars(fresh)).one_or_none()
     if row is None:
         raise FapiaoNotFound("The account has no such fapiao.", param="fapiao")
     return row
