@@ -35,7 +35,12 @@ from infra.settings import Settings, SettingsInvalid
 
 # Stripe ends a session after 30 minutes at the earliest; orders are closed by us.
 _MIN_LIFETIME = timedelta(minutes=35)
-_REFUND_STATES = {"succeeded": RefundState.SUCCEEDED, "failed": RefundState.FAILED}
+# Others are pending. A canceled refund is not paid out any more, so the money is still here.
+_REFUND_STATES = {
+    "succeeded": RefundState.SUCCEEDED,
+    "failed": RefundState.FAILED,
+    "canceled": RefundState.FAILED,
+}
 _UNPAID_INTENTS = frozenset({"requires_payment_method", "canceled"})
 
 

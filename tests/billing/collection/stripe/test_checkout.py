@@ -225,6 +225,32 @@ class TestTopUp:
         assert len(paying.fake.objects("refund")) == 1
         assert await paying.provider.fetch_keys() == ()
 
+    @pytest.mark.parametrize(
+        ("status", "state"),
+        [
+            ("pending", RefundState.PENDING),
+            ("requires_action", RefundState.PENDING),
+            ("failed", RefundState.FAILED),
+            ("canceled", RefundState.FAILED),
+        ],
+    )
+    async def test_refund_that_stripe_did_not_pay_out_is_pending_or_has_failed(
+        self, paying: Paying, status: str, state: RefundState
+    ) -> None:
+        """A canceled refund is not paid out later: its amount returns to the wallet."""
+        order = await paying.orders(await paying.story.firm())
+        refund = RefundRequest(order.number, "r1", 4_000, 10_000, "CNY", "goodwill")
+        paying.fake.complete_checkout(paying.session(order)["id"])
+        await paying.provider.refund(refund)
+        (theirs,) = paying.fake.account.all("refund")
+        theirs["status"] = status
+        for found in (
+            await paying.provider.query_refund(refund),
+            await paying.provider.refund(refund),
+        ):
+            assert found is not None
+            assert (found.state, found.detail) == (state, status)
+
 
 class TestNotifications:
     @pytest.mark.parametrize(
