@@ -127,15 +127,21 @@ class BatchCreation:
                 await asyncio.sleep(self._timing.lease_tick_s)
 
     async def _hold(self, session: AsyncSession, offer: BatchOffer, batch: Batch) -> Batch:
-        """Hold the highest cost of the batch, and let it be run. Raises HoldRefused."""
-        lifetime = _WINDOW + _HOLD_MARGIN
-        demand = PackDemand(batch.account_id, offer.packs, offer.max_units, batch.expires_at)
-        quotas, packs = offer.principal.quotas, demand if offer.packs else None
-        held = await open_hold(session, batch.id, quotas, offer.max_nano, lifetime, packs)
+        """Hold the highest cost of the batch, and let it be run. Raises HoldRefused.
+
+        A batch that was failed meanwhile, because this process stood still, is returned as it is.
+        """
         query = select(Batch).where(
             col(Batch.id) == batch.id, col(Batch.account_id) == batch.account_id
         )
         row = (await session.scalars(query.with_for_update())).one()
+        if row.status != BatchStatus.VALIDATING:
+            await delete_lines(session, row)  # those that were stored since then
+            return row
+        lifetime = _WINDOW + _HOLD_MARGIN
+        demand = PackDemand(batch.account_id, offer.packs, offer.max_units, batch.expires_at)
+        quotas, packs = offer.principal.quotas, demand if offer.packs else None
+        held = await open_hold(session, batch.id, quotas, offer.max_nano, lifetime, packs)
         row.status, row.in_progress_at = BatchStatus.IN_PROGRESS, self._clock.now()
         row.held_nano = held
         await session.flush()

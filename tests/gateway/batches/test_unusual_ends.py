@@ -1,10 +1,17 @@
 """Batches that do not go as planned: interrupted checks, risen prices, an unavailable model."""
 
+from typing import Any
+
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.plan_changes.plan_changes import start_plan
 from billing.rating.plan_file import parse_plan_file
 from billing.subscriptions.plans import publish_plan
+from gateway.batches import creation
+from gateway.batches.batches import claim_next
+from gateway.batches.lines import insert_lines
+from infra import ids
 from tests.support.billing.making import sql
 from tests.support.builders import CHAT
 from tests.support.gateway.batching import Batcher, chat_line, chat_lines, extra, nano
@@ -43,6 +50,30 @@ async def test_batch_whose_check_was_interrupted_is_failed_and_its_lines_are_del
     assert batch.errors is not None
     assert [one.code for one in batch.errors.data or ()] == ["internal_error"]
     assert await sql(database, "select count(*) from batch_line") == [(0,)]
+    assert not batcher.upstream.received
+
+
+async def test_batch_that_was_failed_while_its_lines_were_stored_is_not_started(
+    batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process stood still for 16 minutes, and another one ended the batch. Lines stored since
+    then are deleted, no money is held, and the answer says that the batch has failed."""
+    database, clock = batcher.gateway.parts.database, batcher.gateway.parts.clock
+
+    async def store_late(session: AsyncSession, *rest: Any) -> None:
+        await sql(database, "update batch set created_at = now() - interval '16 minutes'")
+        async with database.transaction() as other:
+            assert await claim_next(other, clock, ids.new_id()) is None
+        await insert_lines(session, *rest)
+
+    monkeypatch.setattr(creation, "insert_lines", store_late)
+    batch = await batcher.create(chat_lines(3))
+    assert batch.status == "failed"
+    assert batch.errors is not None
+    assert [one.code for one in batch.errors.data or ()] == ["internal_error"]
+    assert (await batcher.client.batches.retrieve(batch.id)).status == "failed"
+    assert await sql(database, "select count(*) from batch_line") == [(0,)]
+    assert await sql(database, "select 1 from gateway_process where host = 'hold'") == []
     assert not batcher.upstream.received
 
 
