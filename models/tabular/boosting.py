@@ -17,6 +17,9 @@ _SEED = 7
 _RATES: tuple[tuple[int, float], ...] = ((20_000, 0.05), (1 << 40, 0.1))
 MAX_ROUNDS = 600
 _PATIENCE = 40
+# The least rows of a leaf, and that where a value of a category has fewer than twice as many rows:
+# else no leaf could hold the rows of one machine's rare alarm code.
+_LEAF_ROWS, _LEAF_ROWS_OF_RARE_VALUES = 20, 5
 # Up to so many rows, each value of a column has a bin: limits of machines are sharp, and 255 bins
 # blur them.
 _ROWS_OF_FINE_BINS = 20_000
@@ -112,12 +115,23 @@ def _parameters(training: TrainingSet, threads: int) -> dict[str, Any]:
         **_COMMON,
         "learning_rate": rate,
         "num_leaves": leaves,
-        "min_data_in_leaf": max(2, min(20, rows // 50)),
+        "min_data_in_leaf": max(2, min(_least_leaf(training), rows // 50)),
         "num_threads": threads,
         **(_FINE_BINS if rows <= _ROWS_OF_FINE_BINS else {}),
         **_objective(training),
     }
     return parameters
+
+
+def _least_leaf(training: TrainingSet) -> int:
+    """Return the least number of rows of a leaf: fewer where a feature is 1 in few rows only."""
+    features = training.features
+    if len(features) > _ROWS_OF_FINE_BINS:
+        return _LEAF_ROWS
+    is_one = features == 1
+    counts = is_one.sum(axis=0)[(is_one | (features == 0)).all(axis=0)]
+    has_rare = np.any((counts >= _LEAF_ROWS_OF_RARE_VALUES) & (counts < 2 * _LEAF_ROWS))
+    return _LEAF_ROWS_OF_RARE_VALUES if has_rare else _LEAF_ROWS
 
 
 def _objective(training: TrainingSet) -> dict[str, Any]:

@@ -11,8 +11,14 @@ from models.tables.columns import Column
 from models.tabular.data import Floats
 from models.tabular.pairs import PairEncoding, encode_pairs
 
-# The most frequent values of a category have a feature each; all others are `other`.
-MAX_VALUES = 20
+# The most frequent values of a category have a feature each; all others are `other`. Answers have a
+# contribution of each feature to each class, so that the categories of a table share this many.
+_MAX_FEATURES = 200
+# Features of all rows, which a training holds in memory several times.
+_MAX_CELLS = 20_000_000
+# So many values of a category have a feature in any case, and more if each has as many rows: with
+# fewer, no split of a tree can tell it apart.
+_MIN_VALUES, _MIN_ROWS_OF_VALUE = 20, 5
 
 Features = NDArray[np.float32]
 """[rows, features]"""
@@ -56,7 +62,11 @@ class NumberEncoding(msgspec.Struct, frozen=True, tag="number"):
 
 
 class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
-    """A category column: a feature for each frequent value. `values` are all that occurred."""
+    """A category column: a feature for each frequent value. `values` are all that occurred.
+
+    `frequent` has the empty text if cells were empty in training: an empty alarm code says that
+    there is no alarm. Artefacts of earlier releases have no feature for it.
+    """
 
     name: str
     frequent: tuple[str, ...]
@@ -73,12 +83,13 @@ class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
         return np.stack([texts == value for value in self.frequent], axis=1).astype(np.float32)
 
     def without_fill(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Return the texts unchanged: empty ones are missing."""
+        """Return the texts unchanged."""
         return values
 
     def is_missing(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
-        """Return which texts are missing."""
-        return np.array([value == "" for value in values], dtype=np.bool_)
+        """Return which texts are missing: empty ones, unless training had empty ones too."""
+        is_value = "" in self.frequent
+        return np.array([value == "" and not is_value for value in values], dtype=np.bool_)
 
     def is_outside(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Return which values did not occur in training; a missing one is not outside."""
@@ -158,7 +169,11 @@ class RowEncoding(msgspec.Struct, frozen=True):
 
 def fit_encoding(inputs: Sequence[Column]) -> RowEncoding:
     """Return the encoding of the columns, from their values in training."""
-    return RowEncoding(tuple(_fit_column(column) for column in inputs))
+    categories = [column for column in inputs if column.numbers is None]
+    rows = max((len(_texts(column)) for column in categories), default=0)
+    features = min(_MAX_FEATURES, _MAX_CELLS // max(1, rows))
+    most = max(_MIN_VALUES, features // max(1, len(categories)))
+    return RowEncoding(tuple(_fit_column(column, most) for column in inputs))
 
 
 def column_values(inputs: Sequence[Column]) -> dict[str, NDArray[np.generic]]:
@@ -169,12 +184,17 @@ def column_values(inputs: Sequence[Column]) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _fit_column(column: Column) -> ColumnEncoding:
-    """Return the encoding of one column."""
+def _fit_column(column: Column, most: int) -> ColumnEncoding:
+    """Return the encoding of one column, of a category with at most `most` frequent values."""
     if column.numbers is None:
-        counts = Counter(str(text) for text in _texts(column) if text)
-        frequent = tuple(sorted(value for value, _ in counts.most_common(MAX_VALUES)))
-        return CategoryEncoding(column.name, frequent, tuple(sorted(counts)))
+        counts = Counter(map(str, _texts(column)))
+        empty = [""] if counts.pop("", 0) else []
+        frequent = sorted(
+            value
+            for position, (value, count) in enumerate(counts.most_common(most))
+            if position < _MIN_VALUES or count >= _MIN_ROWS_OF_VALUE
+        )
+        return CategoryEncoding(column.name, (*empty, *frequent), tuple(sorted(counts)))
     present = column.numbers[np.isfinite(column.numbers)]
     minimum, maximum = float(present.min()), float(present.max())
     missing = float(np.float32(minimum - (maximum - minimum) - 1.0))

@@ -8,7 +8,7 @@ import pytest
 from models.observed.resampling import ScoreInterval
 from models.tabular.boosting import raw_scores
 from models.tabular.data import Goal, TabularData
-from models.tabular.encoding import column_values, fit_encoding
+from models.tabular.encoding import CategoryEncoding, column_values, fit_encoding
 from models.tabular.evaluation import Comparison
 from models.tabular.fitting import FittedModel, fit_model
 from models.tabular.intervals import LEVELS, calibrate_intervals
@@ -24,6 +24,18 @@ def fitted(goal: Goal) -> tuple[TabularData, FittedModel]:
     target = "failure" if goal is Goal.CLASS else "wear"
     data = data_of(machines(), goal, target=target, ignored=ignored)
     return data, fit_model(data, 1, lambda number, of: None)
+
+
+def held_out_score(categories: list[str], fails: list[bool]) -> float:
+    generator = np.random.default_rng(8)
+    columns: dict[str, list[object]] = {
+        "machine": [f"M{row % 8}" for row in range(len(categories))],
+        "temperature": list(generator.normal(80, 5, len(categories)).round(1)),
+        "code": list(categories),
+        "failure": ["yes" if failed else "no" for failed in fails],
+    }
+    data = data_of(columns, Goal.CLASS, target="failure", machine="machine")
+    return fit_model(data, 1, lambda number, of: None).comparison.model.value
 
 
 class TestSplits:
@@ -117,7 +129,42 @@ class TestScore:
         assert score.worse is is_worse
 
 
+class TestCategories:
+    def test_empty_cell_that_says_there_is_no_alarm_tells_the_class(self) -> None:
+        generator = np.random.default_rng(4)
+        alarms = np.where(generator.random(2000) < 0.05, generator.integers(100, 115, 2000), 0)
+        fails = (alarms > 0) & (generator.random(2000) < 0.9)
+        codes = [f"E{alarm}" if alarm else "" for alarm in alarms]
+        assert held_out_score(codes, list(fails)) > 0.9
+
+    @pytest.mark.parametrize("count", [40, 100])
+    def test_values_of_few_rows_each_tell_the_class(self, count: int) -> None:
+        generator = np.random.default_rng(8)
+        products = generator.integers(0, count, 30 * count)
+        fails = (products % 5 == 0) & (generator.random(len(products)) < 0.9)
+        assert held_out_score([f"P{one:03d}" for one in products], list(fails)) > 0.9
+
+
 class TestEncoding:
+    def test_empty_cell_is_a_value_only_if_training_had_it(self) -> None:
+        texts = np.array(["A", ""], dtype=object)
+        of_earlier_release = CategoryEncoding("grade", ("A", "B"), ("A", "B"))
+        with_empty = CategoryEncoding("grade", ("", "A"), ("A",))
+        assert of_earlier_release.encode(texts).tolist() == [[1, 0], [0, 0]]
+        assert of_earlier_release.is_missing(texts).tolist() == [False, True]
+        assert with_empty.encode(texts).tolist() == [[0, 1], [1, 0]]
+        assert with_empty.is_missing(texts).tolist() == [False, False]
+        assert with_empty.is_outside(texts).tolist() == [False, False]
+
+    def test_features_of_many_categories_are_limited(self) -> None:
+        rows = np.arange(3000)
+        columns: dict[str, list[object]] = {
+            **{f"c{prime}": [f"P{row % prime}" for row in rows] for prime in (97, 101, 103, 211)},
+            "y": [float(row % 7) for row in rows],
+        }
+        encoding = fit_encoding(data_of(columns, Goal.NUMBER, target="y").inputs)
+        assert [column.feature_count for column in encoding.columns] == [50, 50, 50, 50]
+
     def test_unseen_values_and_ranges_are_outside(self) -> None:
         data, _ = fitted(Goal.CLASS)
         encoding = fit_encoding(data.inputs)
