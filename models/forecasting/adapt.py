@@ -85,6 +85,7 @@ def build_document(model: FittedForecaster) -> ForecastDocument:
         linear.astype("<f4").tobytes(),
         export_trees(model.trees) if TREES in names else b"",
         _fit_reference(model),
+        data.day_order,
     )
 
 

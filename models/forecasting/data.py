@@ -12,6 +12,7 @@ from models.forecasting.windows import Series, Windows
 from models.problems import Problem, Problems
 from models.sentences import Sentence, sentence
 from models.tables.columns import Column, Kind
+from models.tables.dates import DayOrder
 from models.tables.schema import Role, TableSchema
 
 HORIZON, LEVEL = "horizon", "level"
@@ -49,7 +50,7 @@ class ForecastData:
     """The series of a table.
 
     series: gapless parts with standardised further columns. time: name of the time column. low,
-    high: smallest and largest value of the target. steps: with a value, of all series.
+    high: smallest and largest value of the target. day_order: of the dates of the time column.
     """
 
     target: str
@@ -62,6 +63,7 @@ class ForecastData:
     low: float
     high: float
     notes: tuple[Sentence, ...] = ()
+    day_order: DayOrder | None = None
 
     def __len__(self) -> int:
         """Return the number of steps of all series."""
@@ -123,6 +125,7 @@ def build_forecast_data(schema: TableSchema) -> ForecastData:
         float(values.min()),
         float(values.max()),
         (*columns.notes, *notes, *_grid_notes(grids, series, columns.target.name)),
+        columns.time.day_order,
     )
 
 

@@ -10,7 +10,7 @@ from models.forecasting.data import OtherColumn, describe_step, standardize_othe
 from models.forecasting.grid import Floats, to_grid
 from models.forecasting.windows import Form, Windows, make_windows, summarize_others
 from models.signature import Columns, InputInvalid
-from models.tables.dates import parse_dates
+from models.tables.dates import DayOrder, parse_dates
 
 # The most steps of a history that may be missing; they are filled by straight lines.
 MAX_FILLED_SHARE = 0.2
@@ -44,14 +44,15 @@ def least_rows(form: Form) -> int:
     return int(np.ceil((1 - MAX_FILLED_SHARE) * form.lookback))
 
 
-def parse_times(texts: NDArray[Any], name: str) -> Floats:
+def parse_times(texts: NDArray[Any], name: str, order: DayOrder | None) -> Floats:
     """Return times as seconds since 1970, [rows, length]; `texts` may be such seconds already.
 
-    Raises InputInvalid for other texts.
+    order: of day and month in the training file, which a short history often leaves open. Raises
+    InputInvalid for other texts.
     """
     if np.issubdtype(texts.dtype, np.floating):
         return np.asarray(texts, dtype=np.float64)
-    parsed = parse_dates(texts.reshape(-1))
+    parsed = parse_dates(texts.reshape(-1), order)
     missing = np.flatnonzero(~np.isfinite(parsed.seconds))
     if len(missing):
         row, value = divmod(int(missing[0]), texts.shape[1])

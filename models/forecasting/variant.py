@@ -32,6 +32,7 @@ from models.forecasting.windows import Form, Windows
 from models.onnx_session import open_session
 from models.own_artefact import VariantBroken, decode_document
 from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
+from models.tables.dates import DayOrder
 
 VERSION = 1
 INPUTS, OUTPUT = "inputs", "changes"
@@ -48,7 +49,8 @@ class ForecastDocument(msgspec.Struct, frozen=True):
     training. names: of the averaged methods. edges, weights: of the bands of steps, [bands]
     [methods]. linear: matrix of float32, [inputs, horizon]. trees: the ONNX graph; both are empty
     if the method has no weight. reference: distributions in training, of the means of histories;
-    None in artefacts of earlier releases.
+    None in artefacts of earlier releases. day_order: of day and month in the training file's times,
+    None if these left no doubt.
     """
 
     version: int
@@ -66,6 +68,7 @@ class ForecastDocument(msgspec.Struct, frozen=True):
     linear: bytes
     trees: bytes
     reference: Reference | None = None
+    day_order: DayOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class ForecastVariant:
         columns that do not fit together.
         """
         name = self.document.time
-        with_seconds = {**columns, name: parse_times(columns[name], name)}
+        with_seconds = {**columns, name: self._seconds(columns)}
         self._check_lengths(with_seconds)
         return HistoryColumns(with_seconds, self._read(with_seconds))
 
@@ -159,9 +162,13 @@ class ForecastVariant:
         if isinstance(columns, HistoryColumns):
             return columns.history
         document = self.document
-        times = parse_times(columns[document.time], document.time)
-        values = self._values(columns)
+        times, values = self._seconds(columns), self._values(columns)
         return read_history(times, values, document.form, document.others, document.time)
+
+    def _seconds(self, columns: Columns) -> Floats:
+        """Return the times of rows in seconds since 1970. Raises InputInvalid."""
+        name = self.document.time
+        return parse_times(columns[name], name, self.document.day_order)
 
     @property
     def _names(self) -> list[str]:

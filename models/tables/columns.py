@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from models.sentences import Sentence
-from models.tables.dates import date_share, epoch_unit, parse_dates
+from models.tables.dates import DayOrder, date_share, epoch_unit, parse_dates
 from models.tables.headers import split_unit
 from models.tables.numbers import (
     is_missing,
@@ -47,7 +47,7 @@ class Column:
     where missing. `texts` are the values of a category or text column, empty where missing. `unit`
     is from the header, the row below it or the cells. `invalid` are positions of cells that are
     not of the type; `notes` say what was assumed. `scale_jump`: where the unit of a number column
-    seems to change.
+    seems to change. `day_order`: of the dates of a time column.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Column:
     invalid: tuple[int, ...] = ()
     notes: tuple[Sentence, ...] = ()
     scale_jump: ScaleJump | None = None
+    day_order: DayOrder | None = None
 
     @property
     def missing_count(self) -> int:
@@ -141,7 +142,14 @@ def _time_column(raw: RawColumn) -> Column:
     if raw.numbers is not None and (scale := epoch_unit(raw.numbers)) is not None:
         return Column(raw.name, Kind.TIME, raw.numbers / scale)
     parsed = parse_dates(raw.as_texts())
-    return Column(raw.name, Kind.TIME, parsed.seconds, invalid=parsed.invalid, notes=parsed.notes)
+    return Column(
+        raw.name,
+        Kind.TIME,
+        parsed.seconds,
+        invalid=parsed.invalid,
+        notes=parsed.notes,
+        day_order=parsed.order,
+    )
 
 
 def _clean_texts(texts: Texts) -> Texts:

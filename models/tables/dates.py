@@ -4,7 +4,8 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
@@ -33,15 +34,33 @@ Parse = Callable[[str], float | None]
 """Returns the seconds since 1970 of a text, or None if it is no date of this form."""
 
 
+class DayOrder(StrEnum):
+    """Which of the first two numbers of `03/05/2026` is the day."""
+
+    DAY_FIRST = "day first"
+    MONTH_FIRST = "month first"
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedDates:
     """A column of times as seconds since 1970 (UTC), NaN where missing.
 
     invalid: positions of cells that are no dates of the column's form. notes: what was assumed.
+    order: of day and month, None if the form leaves no doubt.
     """
 
     seconds: Numbers
     invalid: tuple[int, ...]
+    notes: tuple[Sentence, ...] = ()
+    order: DayOrder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The form of a column's dates, with what was assumed."""
+
+    parse: Parse
+    order: DayOrder | None = None
     notes: tuple[Sentence, ...] = ()
 
 
@@ -54,28 +73,30 @@ def date_share(texts: Sequence[str]) -> float:
     return max(sum(form(text) is not None for text in present) / len(present) for form in forms)
 
 
-def parse_dates(texts: Texts) -> ParsedDates:
+def parse_dates(texts: Texts, order: DayOrder | None = None) -> ParsedDates:
     """Return the times of a column of texts, all in the form that fits most of its cells.
 
     Where day and month cannot be told apart, the order that makes the column ascend is assumed.
+    With an `order`, such as that of a longer table, cells with the year last have it, and each cell
+    may have a form of its own.
     """
     if (usual := _parse_usual(texts)) is not None:
         return ParsedDates(usual, ())
     # From the whole column: its first rows may have no day above 12.
     step = max(1, len(texts) // _SAMPLE)
     sample = [text for text in texts[::step] if not is_missing(text)]
-    form, notes = _find_form(sample)
+    form = _find_form(sample) if order is None else _Form(_any_form(order), order)
     seconds = np.full(len(texts), np.nan)
     invalid: list[int] = []
     for position, text in enumerate(texts):
         if is_missing(text):
             continue
-        value = form(text)
+        value = form.parse(text)
         if value is None:
             invalid.append(position)
         else:
             seconds[position] = value
-    return ParsedDates(seconds, tuple(invalid), notes)
+    return ParsedDates(seconds, tuple(invalid), form.notes, form.order)
 
 
 def _parse_usual(texts: Texts) -> Numbers | None:
@@ -107,23 +128,53 @@ def epoch_unit(numbers: Numbers) -> float | None:
     return None
 
 
-def _find_form(sample: Sequence[str]) -> tuple[Parse, tuple[Sentence, ...]]:
-    """Return the form that fits most of the texts, and what was assumed."""
+def find_zone(text: str) -> float | None:
+    """Return the offset from UTC of a time, in seconds; None if its text states none."""
+    normalized = _normalized(text)
+    for pattern in (_YEAR_FIRST, _YEAR_LAST, _COMPACT):
+        if (match := pattern.fullmatch(normalized)) is not None:
+            return None if match["zone"] is None else _zone_seconds(match["zone"])
+    return None
+
+
+def _any_form(order: DayOrder) -> Parse:
+    """Return the parser of dates of all forms; those with the year last have this order."""
+    forms = (_parse_year_first, _parse_compact, _year_last(order is DayOrder.DAY_FIRST))
+
+    def parse(text: str) -> float | None:
+        """Parse a text."""
+        return next((value for form in forms if (value := form(text)) is not None), None)
+
+    return parse
+
+
+def _find_form(sample: Sequence[str]) -> _Form:
+    """Return the form that fits most of the texts."""
     if all(_parse_year_first(text) is not None for text in sample):
-        return _parse_year_first, ()
-    day_first, month_first = _year_last(day_first=True), _year_last(day_first=False)
-    forms = (_parse_year_first, _parse_compact, day_first, month_first)
-    counts = [sum(form(text) is not None for text in sample) for form in forms]
+        return _Form(_parse_year_first)
+    day_first = _Form(_year_last(day_first=True), DayOrder.DAY_FIRST)
+    month_first = _Form(_year_last(day_first=False), DayOrder.MONTH_FIRST)
+    forms = (_Form(_parse_year_first), _Form(_parse_compact), day_first, month_first)
+    counts = [sum(form.parse(text) is not None for text in sample) for form in forms]
     best = forms[int(np.argmax(counts))]
-    if best is day_first and counts[2] == counts[3]:
-        ascending = [_is_ascending([form(text) for text in sample]) for form in forms[2:]]
-        if ascending == [False, True]:
-            return month_first, (
-                sentence("Its dates were read with the month first: so they ascend."),
-            )
-        if ascending[0] == ascending[1]:
-            return day_first, (sentence("Its dates were read with the day first: check this."),)
-    return best, ()
+    is_open = best is day_first and counts[2] == counts[3]
+    return _assume_order(day_first, month_first, sample) if is_open else best
+
+
+def _assume_order(day_first: _Form, month_first: _Form, sample: Sequence[str]) -> _Form:
+    """Return the order of dates that fit both: that in which they ascend, else the day first."""
+    if not any(mark in text for text in sample for mark in "/-"):
+        return _Form(day_first.parse)
+    ascends, month_ascends = (
+        _is_ascending([form.parse(text) for text in sample]) for form in (day_first, month_first)
+    )
+    if month_ascends and not ascends:
+        note = sentence("Its dates were read with the month first: so they ascend.")
+        return replace(month_first, notes=(note,))
+    if ascends == month_ascends:
+        note = sentence("Its dates were read with the day first: check this.")
+        return replace(day_first, notes=(note,))
+    return day_first
 
 
 def _is_ascending(values: Sequence[float | None]) -> bool:

@@ -1,5 +1,6 @@
 """Trained forecasters: scores, calls, gaps in the history, ranges, and broken artefacts."""
 
+import datetime as dt
 from functools import cache
 from typing import Any
 
@@ -158,6 +159,48 @@ class TestCalls:
         watts[TARGET] = watts[TARGET] * 1000
         columns = validate_columns(variant.signature, watts, {TARGET: "W"})
         assert variant.run(columns)["forecast"] == pytest.approx(run()["forecast"], rel=1e-3)
+
+
+class TestFormsOfTimes:
+    """Times of calls as the training file has them."""
+
+    @staticmethod
+    @cache
+    def month_first() -> ForecastVariant:
+        """Trained on a file whose days above 12 tell that the month is first."""
+        curve = load_curve()
+        curve["time"] = TestFormsOfTimes.written(curve["time"], "%m/%d/%Y %H:%M")
+        return load(ADAPTER(csv(curve), lambda sentence: None).artefact)
+
+    @staticmethod
+    def written(moments: list[object], form: str) -> list[object]:
+        return [dt.datetime.fromisoformat(str(one)).strftime(form) for one in moments]
+
+    @pytest.mark.parametrize("form", ["%m/%d/%Y %H:%M", "%Y-%m-%d %H:%M", "%Y%m%dT%H%M%S"])
+    def test_history_of_days_up_to_12_has_the_order_of_the_training_file(self, form: str) -> None:
+        curve = load_curve(5, seed=9)
+        row = {
+            "time": np.array([self.written(curve["time"], form)], dtype=object),
+            TARGET: np.array([curve[TARGET]], dtype=np.float32),
+        }
+        variant = self.month_first()
+        found = variant.run(validate_columns(variant.signature, row, {}))
+        assert found["filled"].tolist() == [0]
+        assert found["time"][0][0] == "2026-03-07T00:00:00"
+
+    def test_date_in_the_other_order_is_rejected(self) -> None:
+        curve = load_curve(21, seed=9)
+        row = {
+            "time": np.array([self.written(curve["time"], "%d/%m/%Y %H:%M")], dtype=object),
+            TARGET: np.array([curve[TARGET]], dtype=np.float32),
+        }
+        with pytest.raises(InputInvalid, match="'13/03/2026 00:00'"):
+            self.month_first().run(validate_columns(self.month_first().signature, row, {}))
+
+    def test_artefact_without_an_order_reads_times_as_before(self) -> None:
+        document = msgspec.msgpack.decode(trained()[0].artefact)
+        del document["day_order"]
+        assert load(msgspec.msgpack.encode(document)).document.day_order is None
 
 
 class TestInvalidCalls:

@@ -192,6 +192,11 @@ class TestDates:
         assert column.invalid == ()
         assert numbers(column) == [one.timestamp() for one in moments]
 
+    def test_dates_with_dots_leave_no_doubt_about_the_order(self) -> None:
+        column = of("01.02.2026", "02.02.2026", "05.03.2026")
+        assert times(column)[1] == "2026-02-02T00:00:00"
+        assert (column.notes, column.day_order) == ((), None)
+
     def test_impossible_date_is_invalid(self) -> None:
         assert of(*["2026-01-05"] * 20, "2026-02-30").invalid == (20,)
 

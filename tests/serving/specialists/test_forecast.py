@@ -8,6 +8,7 @@ import pytest
 
 from models.catalog import Task
 from models.forecasting.history import parse_times
+from models.tables.dates import DayOrder
 from serving.errors import InputInvalid, WeightsBroken
 from serving.specialists.inference import parse_inference, render_inference, run_batch
 from serving.specialists.input_bins import describe_bins
@@ -66,10 +67,10 @@ def test_broken_artefact_and_nested_variant_are_rejected(model: Specialist) -> N
 def test_times_of_a_call_are_read_once(model: Specialist, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
 
-    def counted(texts: Any, name: str) -> Any:
+    def counted(texts: Any, name: str, order: DayOrder | None) -> Any:
         if texts.dtype == object:
             read.append(len(texts))
-        return parse_times(texts, name)
+        return parse_times(texts, name, order)
 
     monkeypatch.setattr("models.forecasting.variant.parse_times", counted)
     _, columns = parse_inference(model, body(), None)
