@@ -10,7 +10,7 @@ from models.forecasting.data import OtherColumn, describe_step, standardize_othe
 from models.forecasting.grid import Floats, to_grid
 from models.forecasting.windows import Form, Windows, make_windows, summarize_others
 from models.signature import Columns, InputInvalid
-from models.tables.dates import DayOrder, parse_dates
+from models.tables.dates import DayOrder, find_zone, parse_dates
 
 # The most steps of a history that may be missing; they are filled by straight lines.
 MAX_FILLED_SHARE = 0.2
@@ -60,6 +60,17 @@ def parse_times(texts: NDArray[Any], name: str, order: DayOrder | None) -> Float
         raise InputInvalid(f"{name!r} in row {row}, value {value} ({text!r}) is no time.",
                            param=name)  # fmt: skip
     return parsed.seconds.reshape(texts.shape)
+
+
+def latest_zones(texts: NDArray[Any], times: Floats) -> Floats:
+    """Return the offset from UTC of the latest time of each row, in seconds; NaN without one.
+
+    texts, times: as they were sent and in seconds, [rows, length]. Seconds have no offset.
+    """
+    if np.issubdtype(texts.dtype, np.floating):
+        return np.full(len(texts), np.nan)
+    latest = texts[np.arange(len(texts)), times.argmax(axis=1)]
+    return np.array([find_zone(str(text)) for text in latest], dtype=np.float64)
 
 
 def read_history(

@@ -20,6 +20,7 @@ from models.forecasting.history import (
     MAX_FILLED_SHARE,
     History,
     HistoryColumns,
+    latest_zones,
     least_rows,
     parse_times,
     read_history,
@@ -39,6 +40,8 @@ INPUTS, OUTPUT = "inputs", "changes"
 # Longer histories are accepted, and only their last steps are used.
 MAX_ROWS_OF_HISTORY = 10_000
 _SEPARATOR = "; "
+# Beside columns with times as seconds: the offsets of their latest times. No header can be so.
+_ZONES = "\0zones"
 _MARGIN = 1e-6
 
 
@@ -90,8 +93,9 @@ class ForecastVariant:
         `check`, `run` and `count_inputs` take columns with or without it. Raises InputInvalid for
         columns that do not fit together.
         """
-        name = self.document.time
-        with_seconds = {**columns, name: self._seconds(columns)}
+        times = self._seconds(columns)
+        zones = latest_zones(columns[self.document.time], times)
+        with_seconds = {**columns, self.document.time: times, _ZONES: zones}
         self._check_lengths(with_seconds)
         return HistoryColumns(with_seconds, self._read(with_seconds))
 
@@ -128,9 +132,10 @@ class ForecastVariant:
         forecast = self.forecast(history.windows)[:, :horizon]
         unit = error_units(history.windows, document.form)
         level = np.asarray(columns[LEVEL], dtype=np.float64)
+        times = history.windows.times
         width = document.intervals.half_width(level, unit, horizon)
         return {
-            "time": _format_times(history.windows.times, document.form.step, horizon),
+            "time": _format_times(times, document.form.step, horizon, self._zones(columns)),
             "forecast": forecast.astype(np.float32),
             "lower": (forecast - width).astype(np.float32),
             "upper": (forecast + width).astype(np.float32),
@@ -169,6 +174,12 @@ class ForecastVariant:
         """Return the times of rows in seconds since 1970. Raises InputInvalid."""
         name = self.document.time
         return parse_times(columns[name], name, self.document.day_order)
+
+    def _zones(self, columns: Columns) -> Floats:
+        """Return the offset from UTC of the latest time of each row, in seconds; NaN if none."""
+        if _ZONES in columns:
+            return np.asarray(columns[_ZONES], dtype=np.float64)
+        return latest_zones(columns[self.document.time], self._seconds(columns))
 
     @property
     def _names(self) -> list[str]:
@@ -283,7 +294,13 @@ def _outputs(document: ForecastDocument, step: str) -> tuple[OutputField, ...]:
     """Return the outputs of a variant."""
     unit = document.unit
     return (
-        OutputField("time", BYTES, None, f"Time of each step ahead, {step} apart", series=True),
+        OutputField(
+            "time",
+            BYTES,
+            None,
+            f"Time of each step ahead, {step} apart, in the zone of the history's latest time",
+            series=True,
+        ),
         OutputField("forecast", "FP32", unit, f"Expected {document.target}", series=True),
         OutputField("lower", "FP32", unit, f"Lower bound at `{LEVEL}`", series=True),
         OutputField("upper", "FP32", unit, f"Upper bound at `{LEVEL}`", series=True),
@@ -298,8 +315,21 @@ def _outputs(document: ForecastDocument, step: str) -> tuple[OutputField, ...]:
     )
 
 
-def _format_times(last: Floats, step: float, horizon: int) -> NDArray[np.object_]:
-    """Return the times of the steps ahead in ISO 8601, [rows, horizon]."""
-    seconds = last[:, np.newaxis] + step * np.arange(1, horizon + 1)
-    times = np.round(seconds).astype("datetime64[s]")
-    return np.datetime_as_string(times).astype(object)
+def _format_times(last: Floats, step: float, horizon: int, zones: Floats) -> NDArray[np.object_]:
+    """Return the times of the steps ahead in ISO 8601, [rows, horizon].
+
+    zones: offsets from UTC of the rows in seconds, NaN for times without one.
+    """
+    local = last + np.nan_to_num(zones)
+    seconds = local[:, np.newaxis] + step * np.arange(1, horizon + 1)
+    texts = np.datetime_as_string(np.round(seconds).astype("datetime64[s]")).astype(object)
+    suffixes = np.array([_format_zone(zone) for zone in zones], dtype=object)
+    return np.asarray(texts + suffixes[:, np.newaxis], dtype=object)
+
+
+def _format_zone(zone: float) -> str:
+    """Return `+08:00` for an offset in seconds, `Z` for 0, and nothing for NaN."""
+    if np.isnan(zone):
+        return ""
+    hours, minutes = divmod(round(abs(zone) / 60), 60)
+    return f"{'-' if zone < 0 else '+'}{hours:02d}:{minutes:02d}" if zone else "Z"

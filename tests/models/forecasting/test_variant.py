@@ -197,6 +197,26 @@ class TestFormsOfTimes:
         with pytest.raises(InputInvalid, match="'13/03/2026 00:00'"):
             self.month_first().run(validate_columns(self.month_first().signature, row, {}))
 
+    @pytest.mark.parametrize("zone", ["+08:00", "Z", "-03:30", ""])
+    def test_times_ahead_have_the_zone_of_the_history(self, zone: str) -> None:
+        zoned = [f"{moment}{zone}" for moment in times(240)][-84:]
+        found = run(time=np.array([zoned], dtype=object))
+        assert found["time"][0][:2].tolist() == [
+            f"2026-03-12T00:00:00{zone}",
+            f"2026-03-12T01:00:00{zone}",
+        ]
+
+    def test_each_row_has_the_zone_of_its_latest_time(self) -> None:
+        _, variant, _ = trained()
+        summer = [f"{moment}+02:00" for moment in times(241)][-84:]
+        winter = [f"{moment}+01:00" for moment in times(240)][-84:-10]
+        moments = [[*winter, *summer[-10:]], [f"{moment}Z" for moment in times(84)]]
+        row = validate_columns(variant.signature, history(time=np.array(moments[:1])), {})
+        other = validate_columns(variant.signature, history(time=np.array(moments[1:])), {})
+        batch = concatenate_rows([variant.with_history(row), variant.with_history(other)])
+        found = variant.run(batch)
+        assert found["time"][:, 0].tolist() == ["2026-03-12T01:00:00+02:00", "2026-03-05T12:00:00Z"]
+
     def test_artefact_without_an_order_reads_times_as_before(self) -> None:
         document = msgspec.msgpack.decode(trained()[0].artefact)
         del document["day_order"]
