@@ -8,6 +8,7 @@ import numpy as np
 
 from models.adaptation import TrainingFileInvalid
 from models.forecasting.grid import Floats, Gridded, Indices, fill_gaps, infer_step, to_grid
+from models.forecasting.pauses import NO_PAUSES, Pauses, describe_pauses, find_pauses
 from models.forecasting.windows import Series, Windows
 from models.problems import Problem, Problems
 from models.sentences import Sentence, sentence
@@ -50,7 +51,8 @@ class ForecastData:
     """The series of a table.
 
     series: gapless parts with standardised further columns. time: name of the time column. low,
-    high: smallest and largest value of the target. day_order: of the dates of the time column.
+    high: smallest and largest value of the target. pauses: without which
+    times are counted. day_order: of the dates of the time column.
     """
 
     target: str
@@ -63,6 +65,7 @@ class ForecastData:
     low: float
     high: float
     notes: tuple[Sentence, ...] = ()
+    pauses: Pauses = NO_PAUSES
     day_order: DayOrder | None = None
 
     def __len__(self) -> int:
@@ -99,8 +102,13 @@ def build_forecast_data(schema: TableSchema) -> ForecastData:
     members = [columns.rows[columns.machines == machine] for machine in np.unique(columns.machines)]
     step = _require_step([times[rows] for rows in members], columns.time.name)
     _require_close([times[rows] for rows in members], columns.time.name, step)
+    pauses = find_pauses(
+        [times[rows] for rows in members], step, MAX_FILLED_STEPS, columns.time.zone
+    )
+    members = [kept for rows in members if len(kept := rows[~pauses.contain(times[rows])])]
+    times = pauses.leave_out(times)
     grids = [to_grid(times[rows], columns.values(rows), step) for rows in members]
-    _require_regular(grids, len(columns.rows), columns.time.name, step)
+    _require_regular(grids, sum(map(len, members)), columns.time.name, step)
     others, notes = _describe_others(columns, np.concatenate([grid.values for grid in grids]))
     chosen = [
         1 + columns.others.index(column)
@@ -124,7 +132,13 @@ def build_forecast_data(schema: TableSchema) -> ForecastData:
         len(members),
         float(values.min()),
         float(values.max()),
-        (*columns.notes, *notes, *_grid_notes(grids, series, columns.target.name)),
+        (
+            *columns.notes,
+            *notes,
+            *describe_pauses(pauses, len(columns.rows) - sum(map(len, members))),
+            *_grid_notes(grids, series, columns.target.name),
+        ),
+        pauses,
         columns.time.day_order,
     )
 

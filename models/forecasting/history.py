@@ -82,16 +82,34 @@ def read_history(
     the time column. Raises InputInvalid with the row for histories that are too short, irregular or
     have too many gaps.
     """
+    places = [f"{name!r} in row {row}" for row in range(len(times))]
+    counted = [
+        _leave_out_pauses(times[row], values[row], form, place, name)
+        for row, place in enumerate(places)
+    ]
     rows = [
-        _last_steps(times[row], values[row], form, f"{name!r} in row {row}", name)
-        for row in range(len(times))
+        _last_steps(*one, form, place, name) for one, place in zip(counted, places, strict=True)
     ]
     filled = np.array([count for _, count in rows], dtype=np.int64)
     targets = np.stack([steps[:, 0] for steps, _ in rows])
     further = [standardize_others(steps[:, 1:], others) for steps, _ in rows]
+    latest = np.array([of_row.max() for of_row, _ in counted])
     last = np.array([form.lookback - 1])
     summaries = np.concatenate([summarize_others(one, last, form) for one in further])
-    return History(make_windows(targets, summaries, times.max(axis=1), form), filled)
+    return History(make_windows(targets, summaries, latest, form), filled)
+
+
+def _leave_out_pauses(
+    times: Floats, values: Floats, form: Form, place: str, name: str
+) -> tuple[Floats, Floats]:
+    """Return the rows of one history that are in no pause, with times counted without pauses."""
+    kept = ~form.pauses.contain(times)
+    if not kept.any():
+        raise InputInvalid(
+            f"{place} has only times of the week at which nothing was recorded in the training.",
+            param=name,
+        )
+    return form.pauses.leave_out(times[kept]), values[kept]
 
 
 def _last_steps(

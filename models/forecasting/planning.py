@@ -30,10 +30,10 @@ def held_out_start(data: ForecastData) -> float:
 
 
 def plan_form(data: ForecastData, end: float) -> Form:
-    """Return the form of the forecasts, from values before `end`, in seconds since 1970."""
+    """Return the form of the forecasts, from values before `end`, in seconds."""
     parts = [part.values[part.times < end] for part in data.series]
     length = len(data.longest)
-    seasons = find_seasons([part for part in parts if len(part)], data.step)
+    seasons = find_seasons([part for part in parts if len(part)], data.step, data.pauses)
     seasons = tuple(one for one in seasons if one < length // _LOOKBACK_PART)
     season = best_season(parts, seasons)
     wanted = max(_LONGEST_SEASONS * max(seasons, default=0), _LOOKBACK_SEASONS * season)
@@ -47,6 +47,7 @@ def plan_form(data: ForecastData, end: float) -> Form:
         lookback,
         max(1, min(steps, length // _HORIZON_PART)),
         _least_scale(parts),
+        data.pauses,
     )
 
 
@@ -58,7 +59,9 @@ def _least_scale(parts: list[Floats]) -> float:
 
 def describe_form(data: ForecastData, form: Form) -> list[Sentence]:
     """Return sentences on seasons, needed history, and steps that cannot be used."""
-    seasons = listing([describe_step(season * form.step) for season in form.seasons])
+    seasons = listing(
+        [describe_step(form.pauses.real_span(season * form.step)) for season in form.seasons]
+    )
     least = form.lookback + form.horizon
     unused = sum(len(one) for one in data.series if len(one) < least)
     notes: list[Sentence] = [

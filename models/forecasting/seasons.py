@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.forecasting.grid import DAY, HOUR, MINUTE, Floats, Indices
+from models.forecasting.grid import HOUR, MINUTE, Floats, Indices
+from models.forecasting.pauses import NO_PAUSES, Pauses
 
-# Periods of machines and people: minute, hour, shift, day, week.
-_PERIODS = (MINUTE, HOUR, 8 * HOUR, DAY, 7 * DAY)
 MAX_SEASON = 1_500
 _MIN_CYCLES = 4
 _MAX_VALUES = 20_000
@@ -19,16 +18,18 @@ _MAX_OTHER_SEASON = 400
 _TOLERANCE = 0.02
 
 
-def find_seasons(series: Sequence[Floats], step: float) -> tuple[int, ...]:
+def find_seasons(
+    series: Sequence[Floats], step: float, pauses: Pauses = NO_PAUSES
+) -> tuple[int, ...]:
     """Return the seasons in steps, ascending; none if the series repeat themselves in no period.
 
-    series: gapless values, [steps] each. step: in seconds.
+    series: gapless values, [steps] each, without the pauses. step: in seconds.
     """
     longest = max(series, key=len)[-_MAX_VALUES:]
     most = min(MAX_SEASON, len(longest) // _MIN_CYCLES)
     found = tuple(
         season
-        for season in _clock_seasons(step)
+        for season in _clock_seasons(step, pauses)
         if season <= most and _repeats(longest, season, _MIN_CORRELATION)
     )
     other = _other_season(longest, min(_MAX_OTHER_SEASON, most))
@@ -53,9 +54,9 @@ def autocorrelation(values: Floats) -> Floats:
     return np.asarray(covariance / covariance[0] if covariance[0] > 0 else np.zeros(len(values)))
 
 
-def _clock_seasons(step: float) -> list[int]:
-    """Return the periods of the clock and calendar that are whole numbers of steps."""
-    seasons = [period / step for period in _PERIODS]
+def _clock_seasons(step: float, pauses: Pauses) -> list[int]:
+    """Return minute, hour, shift, day and week, where they are whole numbers of steps."""
+    seasons = [period / step for period in (MINUTE, HOUR, 8 * HOUR, pauses.day, pauses.week)]
     return [round(one) for one in seasons if one >= 2 and abs(one - round(one)) < 1e-6]
 
 

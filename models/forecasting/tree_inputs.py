@@ -14,7 +14,6 @@ from models.forecasting.grid import DAY, Floats, Indices
 from models.forecasting.naive import MAX_AVERAGED
 from models.forecasting.windows import Form, Windows
 
-_WEEK = 7 * DAY
 # 1970-01-01 was a Thursday.
 _FIRST_WEEKDAY = 3
 
@@ -56,9 +55,9 @@ def _columns(windows: Windows, form: Form, steps: Indices) -> Iterator[NDArray[A
         yield (values - level) / scale
     for value in _recent(windows.history, form, level, scale):
         yield np.broadcast_to(value, steps.shape)
-    if round(_WEEK / form.step) in form.seasons:
+    if round(form.pauses.week / form.step) in form.seasons:
         times = windows.times[:, np.newaxis] + form.step * (steps + 1)
-        yield weekday(times)
+        yield weekday(form.pauses.restore(times))
     for column in windows.others.T:
         yield np.broadcast_to(column[:, np.newaxis], steps.shape)
 

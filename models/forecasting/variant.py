@@ -132,10 +132,10 @@ class ForecastVariant:
         forecast = self.forecast(history.windows)[:, :horizon]
         unit = error_units(history.windows, document.form)
         level = np.asarray(columns[LEVEL], dtype=np.float64)
-        times = history.windows.times
+        zones = self._zones(columns)
         width = document.intervals.half_width(level, unit, horizon)
         return {
-            "time": _format_times(times, document.form.step, horizon, self._zones(columns)),
+            "time": _format_times(self._times_ahead(columns, history, horizon), zones),
             "forecast": forecast.astype(np.float32),
             "lower": (forecast - width).astype(np.float32),
             "upper": (forecast + width).astype(np.float32),
@@ -167,13 +167,34 @@ class ForecastVariant:
         if isinstance(columns, HistoryColumns):
             return columns.history
         document = self.document
-        times, values = self._seconds(columns), self._values(columns)
-        return read_history(times, values, document.form, document.others, document.time)
+        times = self._seconds(columns) + self._shifts(columns)[:, np.newaxis]
+        return read_history(
+            times, self._values(columns), document.form, document.others, document.time
+        )
 
     def _seconds(self, columns: Columns) -> Floats:
         """Return the times of rows in seconds since 1970. Raises InputInvalid."""
         name = self.document.time
         return parse_times(columns[name], name, self.document.day_order)
+
+    def _times_ahead(self, columns: Columns, history: History, horizon: int) -> Floats:
+        """Return the times of the steps ahead in seconds since 1970, [rows, horizon]."""
+        form = self.document.form
+        counted = history.windows.times[:, np.newaxis] + form.step * np.arange(1, horizon + 1)
+        return np.asarray(form.pauses.restore(counted) - self._shifts(columns)[:, np.newaxis])
+
+    def _shifts(self, columns: Columns) -> Floats:
+        """Return what is added to the times of each row for those of the trained week, in seconds.
+
+        Pauses are those of local time. If only the training file or only the call states a zone,
+        the other one is taken to be local there.
+        """
+        pauses, zones = self.document.form.pauses, self._zones(columns)
+        if not pauses.bounds:
+            return np.zeros(len(zones))
+        if pauses.zone is None:
+            return np.nan_to_num(zones)
+        return np.where(np.isnan(zones), -pauses.zone, 0.0)
 
     def _zones(self, columns: Columns) -> Floats:
         """Return the offset from UTC of the latest time of each row, in seconds; NaN if none."""
@@ -315,14 +336,13 @@ def _outputs(document: ForecastDocument, step: str) -> tuple[OutputField, ...]:
     )
 
 
-def _format_times(last: Floats, step: float, horizon: int, zones: Floats) -> NDArray[np.object_]:
-    """Return the times of the steps ahead in ISO 8601, [rows, horizon].
+def _format_times(seconds: Floats, zones: Floats) -> NDArray[np.object_]:
+    """Return times in ISO 8601, [rows, horizon].
 
-    zones: offsets from UTC of the rows in seconds, NaN for times without one.
+    seconds: since 1970. zones: offsets from UTC of the rows in seconds, NaN for times without one.
     """
-    local = last + np.nan_to_num(zones)
-    seconds = local[:, np.newaxis] + step * np.arange(1, horizon + 1)
-    texts = np.datetime_as_string(np.round(seconds).astype("datetime64[s]")).astype(object)
+    local = np.round(seconds + np.nan_to_num(zones)[:, np.newaxis])
+    texts = np.datetime_as_string(local.astype("datetime64[s]")).astype(object)
     suffixes = np.array([_format_zone(zone) for zone in zones], dtype=object)
     return np.asarray(texts + suffixes[:, np.newaxis], dtype=object)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from models.forecasting.grid import Floats, Indices
+from models.forecasting.pauses import NO_PAUSES, Pauses
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -16,7 +17,7 @@ class Form(msgspec.Struct, frozen=True):
     step: in seconds. season: of the seasonal naive forecast, in steps, 1 if there is none. seasons:
     all that were found. lookback: steps of history that a forecast needs. horizon: the most steps
     ahead. least_scale: the smallest scale of a window, in the target's unit: a machine that stands
-    still has no spread.
+    still has no spread. pauses: without which times are counted.
     """
 
     step: float
@@ -25,6 +26,7 @@ class Form(msgspec.Struct, frozen=True):
     lookback: int
     horizon: int
     least_scale: float
+    pauses: Pauses = NO_PAUSES
 
     @property
     def recent(self) -> int:
@@ -36,8 +38,8 @@ class Form(msgspec.Struct, frozen=True):
 class Series:
     """A gapless part of the series of one machine.
 
-    times: of each step, in seconds since 1970, [steps]. values: of the target, [steps]. others:
-    further columns, [steps, columns]. machine: its index.
+    times: of each step, in seconds since 1970, counted without pauses, [steps]. values: of the
+    target, [steps]. others: further columns, [steps, columns]. machine: its index.
     """
 
     times: Floats

@@ -47,7 +47,7 @@ class Column:
     where missing. `texts` are the values of a category or text column, empty where missing. `unit`
     is from the header, the row below it or the cells. `invalid` are positions of cells that are
     not of the type; `notes` say what was assumed. `scale_jump`: where the unit of a number column
-    seems to change. `day_order`: of the dates of a time column.
+    seems to change. `day_order`, `zone`: of the dates of a time column (dates.py).
     """
 
     name: str
@@ -59,6 +59,7 @@ class Column:
     notes: tuple[Sentence, ...] = ()
     scale_jump: ScaleJump | None = None
     day_order: DayOrder | None = None
+    zone: float | None = None
 
     @property
     def missing_count(self) -> int:
@@ -149,6 +150,7 @@ def _time_column(raw: RawColumn) -> Column:
         invalid=parsed.invalid,
         notes=parsed.notes,
         day_order=parsed.order,
+        zone=parsed.zone,
     )
 
 

@@ -46,13 +46,15 @@ class ParsedDates:
     """A column of times as seconds since 1970 (UTC), NaN where missing.
 
     invalid: positions of cells that are no dates of the column's form. notes: what was assumed.
-    order: of day and month, None if the form leaves no doubt.
+    order: of day and month, None if the form leaves no doubt. zone: offset of the first time from
+    UTC in seconds, None if it states none.
     """
 
     seconds: Numbers
     invalid: tuple[int, ...]
     notes: tuple[Sentence, ...] = ()
     order: DayOrder | None = None
+    zone: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def parse_dates(texts: Texts, order: DayOrder | None = None) -> ParsedDates:
     may have a form of its own.
     """
     if (usual := _parse_usual(texts)) is not None:
-        return ParsedDates(usual, ())
+        return ParsedDates(usual, (), zone=find_zone(str(texts[0])) if len(texts) else None)
     # From the whole column: its first rows may have no day above 12.
     step = max(1, len(texts) // _SAMPLE)
     sample = [text for text in texts[::step] if not is_missing(text)]
@@ -96,7 +98,8 @@ def parse_dates(texts: Texts, order: DayOrder | None = None) -> ParsedDates:
             invalid.append(position)
         else:
             seconds[position] = value
-    return ParsedDates(seconds, tuple(invalid), form.notes, form.order)
+    zone = find_zone(sample[0]) if sample else None
+    return ParsedDates(seconds, tuple(invalid), form.notes, form.order, zone)
 
 
 def _parse_usual(texts: Texts) -> Numbers | None:
