@@ -63,8 +63,8 @@ class TabularData:
     """The rows that have a target.
 
     inputs: columns of numbers and categories. machines: index of the machine of each row, None if
-    the file names none. times: the order of the rows, None if it has no time. rows: positions in
-    the file's table. notes: what was left out.
+    the file names none. times: of all rows, None if it has none. rows: positions in the file's
+    table. notes: what was left out.
     """
 
     inputs: tuple[Column, ...]
@@ -88,14 +88,15 @@ def build_data(schema: TableSchema, goal: Goal) -> TabularData:
     rows = np.flatnonzero(has_target)
     target = _build_target(_take(target_column, rows), goal)
     inputs, notes = _usable_inputs(schema, rows)
-    machine, time = schema.single(Role.MACHINE), schema.single(Role.TIME)
+    machine = schema.single(Role.MACHINE)
+    times, untimed = _order_times(schema.single(Role.TIME), rows)
     data = TabularData(
         inputs,
         target,
         None if machine is None else _machine_indices(_take(machine, rows)),
-        None if time is None or time.numbers is None else time.numbers[rows],
+        times,
         rows,
-        (*_missing_target_note(len(has_target) - len(rows), target.name), *notes),
+        (*_missing_target_note(len(has_target) - len(rows), target.name), *notes, *untimed),
     )
     _require_learnable(data)
     require_free_names(column.name for column in data.inputs)
@@ -205,6 +206,27 @@ def _machine_indices(column: Column) -> Indices:
     labels = column_labels(column)
     position = {label: index for index, label in enumerate(dict.fromkeys(labels))}
     return np.array([position[label] for label in labels], dtype=np.intp)
+
+
+def _order_times(
+    column: Column | None, rows: Indices
+) -> tuple[Floats | None, tuple[Sentence, ...]]:
+    """Return the time of each row, None if there is none, and a note on rows without one.
+
+    A row without a time has that of the row before it in the file: a few empty cells must not make
+    the test one of random rows, which resemble those of the training.
+    """
+    if column is None or column.numbers is None:
+        return None, ()
+    known = np.flatnonzero(np.isfinite(column.numbers))
+    if not len(known):
+        return None, ()
+    before = np.searchsorted(known, rows, side="right") - 1
+    count = int(np.isnan(column.numbers[rows]).sum())
+    note = sentence(
+        "{count} rows without a time count as at the time of the row before them.", count=count
+    )
+    return column.numbers[known[np.maximum(before, 0)]], (note,) if count else ()
 
 
 def _missing_target_note(count: int, name: str) -> tuple[Sentence, ...]:

@@ -60,6 +60,27 @@ class TestSplits:
         for split in plan.splits:
             assert data.times[split.training].max() < data.times[split.held_out].min()
 
+    def test_rows_without_a_time_are_placed_beside_the_rows_before_them(self) -> None:
+        columns = machines()
+        del columns["machine"]
+        columns["cycle"] = list(range(len(columns["wear"])))
+        for empty in (0, 100, 101, 319):
+            columns["cycle"][empty] = ""
+        data = data_of(columns, Goal.NUMBER, target="wear")
+        plan = plan_splits(data)
+        assert plan.kind is SplitKind.BY_TIME
+        assert np.diff(plan.clusters).min() >= 0
+        for split in plan.splits:
+            assert split.training.max() < split.held_out.min()
+        assert "4 rows without a time count as at the time of the row before them." in data.notes
+
+    def test_column_without_any_time_gives_no_order(self) -> None:
+        columns = machines()
+        del columns["machine"]
+        columns["cycle"] = [""] * len(columns["wear"])
+        data = data_of(columns, Goal.NUMBER, target="wear", time="cycle")
+        assert plan_splits(data).kind is SplitKind.BY_ROW
+
     def test_classes_are_in_equal_shares_without_machines_and_time(self) -> None:
         columns = machines()
         del columns["machine"]
