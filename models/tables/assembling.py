@@ -1,5 +1,6 @@
 """Collect the cells of a table column by column, as numbers as long as all of them are."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,6 +20,9 @@ from models.tables.table import Numbers, RawColumn, RawTable, Texts
 Cell = str | float
 # Cells that are converted together: converting each by itself would take ten times as long.
 _BLOCK_CELLS = 4096
+# Numbers that are perhaps names and would not be the same in their shortest form: with leading
+# zeros, or with more digits than a float has.
+_NAMES = re.compile(r"^(?:0\d|\d{16})", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,10 @@ class ColumnBuilder:
         has_thousands = mark is DecimalMark.COMMA and any(POINT in one for one in self._lines())
         if self._is_text() or has_thousands:
             return RawColumn(self.name, None, self._texts(), mark)
-        numbers = [block.numbers for block in self._blocks if isinstance(block, _Block)]
-        return RawColumn(self.name, np.concatenate([np.empty(0), *numbers]), None, mark)
+        blocks = [block.numbers for block in self._blocks if isinstance(block, _Block)]
+        has_names = any(_NAMES.search(one) for one in self._lines())
+        texts = self._texts() if has_names else None
+        return RawColumn(self.name, np.concatenate([np.empty(0), *blocks]), texts, mark)
 
     def _is_text(self) -> bool:
         """Return whether one of the cells is no plain number."""

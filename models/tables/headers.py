@@ -77,7 +77,7 @@ def find_header(rows: Iterator[NumberedRow], problems: Problems) -> Header | Non
     number, cells = top[index]
     names, first = _column_names(number, cells, problems)
     below = top[index + 1 :]
-    units = _unit_row(below[0][1], names, first) if below else {}
+    units = _unit_row([row for _, row in below], names, first)
     rest = chain(below[1:] if units else below, rows)
     notes = (
         (sentence("{count} rows above the header were left out.", count=index),) if index else ()
@@ -175,14 +175,23 @@ def name_problem(number: int, position: int, name: str, seen: Mapping[str, int])
     return None
 
 
-def _unit_row(row: Sequence[Cell], names: Sequence[str], first: int) -> dict[str, str]:
-    """Return the units of a row below the header in which every text is a unit; else nothing."""
-    units: dict[str, str] = {}
-    for name, cell in zip(names, row[first:], strict=False):
+def _unit_row(below: Sequence[Sequence[Cell]], names: Sequence[str], first: int) -> dict[str, str]:
+    """Return the units of the first row below the header if every text is a unit; else nothing.
+
+    A number follows in one of its columns: else `1, A` are the machine and the grade of a row.
+    """
+    units: dict[int, str] = {}
+    for position, cell in enumerate((below[0] if below else ())[first : first + len(names)]):
         text = str(cell).strip().strip("[]()（）")
         if not text or text in ("-", "–", "1"):
             continue
         if not is_unit(text):
             return {}
-        units[name] = text
-    return units
+        units[position] = text
+    followed = any(
+        _NUMBER.fullmatch(str(cell).strip())
+        for row in below[1:]
+        for position, cell in enumerate(row[first:])
+        if position in units
+    )
+    return {names[position]: unit for position, unit in units.items()} if followed else {}

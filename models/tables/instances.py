@@ -115,7 +115,8 @@ def _require_columns(
 def _read_cells(table: RawTable, raw: RawColumn, wanted: ModelInput) -> list[Cell]:
     """Return the cells of a column, None where a number is missing. Raises InputInvalid."""
     if wanted.is_text:
-        return [str(text) for text in raw.as_texts()]
+        texts = infer_column(raw, kind=Kind.TEXT).texts
+        return [] if texts is None else [str(text) for text in texts]
     column = infer_column(raw, _stated_unit(table, wanted), Kind.NUMBER)
     if column.invalid:
         position = column.invalid[0]

@@ -19,7 +19,8 @@ RowNumbers = NDArray[np.int64]
 class RawColumn:
     """A column: `numbers` where every cell is a plain number or empty (NaN), else `texts`.
 
-    `texts` are stripped; an empty cell is an empty text. `decimal_mark` is that of the file.
+    `texts` are stripped; an empty cell is an empty text. Numbers have texts too where they are
+    perhaps names: `007` is not `7`. `decimal_mark` is that of the file.
     """
 
     name: str
@@ -33,7 +34,7 @@ class RawColumn:
         return 0 if values is None else len(values)
 
     def as_texts(self) -> Texts:
-        """Return all cells as texts, numbers in their shortest form."""
+        """Return all cells as texts, numbers without texts in their shortest form."""
         if self.texts is not None:
             return self.texts
         numbers = np.empty(0) if self.numbers is None else self.numbers

@@ -30,6 +30,12 @@ class TestRows:
         )
         assert found.labels == ("2", "3")
 
+    def test_codes_keep_their_zeros_and_words_for_no_value_are_empty(self) -> None:
+        found = build("temperature,grade\n1,007\n2,012\n")
+        assert values(found, "grade") == ["007", "012"]
+        found = build("temperature,grade\n80.5,A\n81,N/A\n82,-\n")
+        assert values(found, "grade") == ["A", "", ""]
+
     def test_optional_column_may_be_absent(self) -> None:
         assert build("temperature\n1\n").instances == ({"temperature": 1.0},)
 

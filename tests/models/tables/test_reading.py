@@ -125,6 +125,10 @@ class TestCsv:
         assert dict(table.units) == {"temp": "°C", "speed": "rpm"}
         assert cells(table)["temp"] == [80]
 
+    def test_row_of_one_and_a_class_that_is_a_unit_elsewhere_is_no_unit_row(self) -> None:
+        table = read_table(b"machine,grade\n1,A\n2,B\n")
+        assert cells(table) == {"machine": [1, 2], "grade": ["A", "B"]}
+
     def test_empty_rows_and_columns_beside_the_table_are_left_out(self) -> None:
         table = read_table(b"a,b,,\n1,2,,\n,,,\n3,4,,\n")
         assert cells(table) == {"a": [1, 3], "b": [2, 4]}
@@ -136,6 +140,15 @@ class TestCsv:
         rows = ["01", "1"] * 3_000 + ["A1", "01"]
         table = read_table(("code,t\n" + "".join(f"{code},1\n" for code in rows)).encode())
         assert cells(table)["code"] == rows
+
+    @pytest.mark.parametrize(
+        "codes", [["007", "12", "7"], ["1234567890123456", "1234567890123457"], ["7", "12"]]
+    )
+    def test_numbers_that_are_perhaps_names_keep_their_digits(self, codes: list[str]) -> None:
+        (column,) = read_table(("code\n" + "\n".join(codes) + "\n").encode()).columns
+        assert column.numbers is not None
+        assert column.numbers.tolist() == [float(code) for code in codes]
+        assert column.as_texts().tolist() == codes
 
     def test_hundred_thousand_rows_are_read_in_seconds(self) -> None:
         row = ",".join(f"{value}.5" for value in range(20))

@@ -177,6 +177,16 @@ class TestEncoding:
         assert with_empty.is_missing(texts).tolist() == [False, False]
         assert with_empty.is_outside(texts).tolist() == [False, False]
 
+    def test_codes_of_models_that_read_them_as_numbers_are_found(self) -> None:
+        column = CategoryEncoding("program", ("12", "7"), ("12", "7"))
+        texts = np.array(["007", "7", "0012", "08", "A7"], dtype=object)
+        assert column.encode(texts).tolist() == [[0, 1], [0, 1], [1, 0], [0, 0], [0, 0]]
+        assert column.is_outside(texts).tolist() == [False, False, False, True, True]
+
+    def test_codes_without_the_zeros_of_training_are_outside(self) -> None:
+        column = CategoryEncoding("program", ("007",), ("007",))
+        assert column.is_outside(np.array(["007", "7"], dtype=object)).tolist() == [False, True]
+
     def test_features_of_many_categories_are_limited(self) -> None:
         rows = np.arange(3000)
         columns: dict[str, list[object]] = {
