@@ -81,23 +81,45 @@ def _codes(column: Column, rows: Indices) -> Indices:
         return codes.astype(np.intp)
     numbers = column.numbers[rows]
     present = numbers[np.isfinite(numbers)]
-    distinct = np.unique(present)
-    bins = max(2, min(_BINS, len(present) // _ROWS_PER_BIN))
-    edges = distinct if len(distinct) <= bins else np.quantile(present, np.linspace(0, 1, bins))
+    edges = _edges(present)
     codes = np.searchsorted(edges, numbers, side="right")
     return np.where(np.isfinite(numbers), codes, len(edges) + 1).astype(np.intp)
 
 
+def _edges(present: Floats) -> Floats:
+    """Return the lower edges of the bins: quantiles, and a bin for each value of a bin's rows."""
+    distinct, counts = np.unique(present, return_counts=True)
+    bins = max(2, min(_BINS, len(present) // _ROWS_PER_BIN))
+    if len(distinct) <= bins:
+        return distinct
+    frequent = distinct[counts >= len(present) / bins]
+    quantiles = np.quantile(present, np.linspace(0, 1, bins))
+    return np.unique(np.concatenate([quantiles, frequent, np.nextafter(frequent, np.inf)]))
+
+
 def _class_share(codes: Indices, target: Floats, halves: Indices) -> float:
-    """Return how much of the classes is told by the bin, beyond the most frequent class."""
+    """Return how much of the classes is told by the bin, beyond the most frequent class.
+
+    A bin that the other half lacks tells whether it is the usual one: where failures are rare, each
+    has minutes of downtime or a repair code of its own, and all other rows have none.
+    """
     classes = target.astype(np.intp)
+    is_unusual = (codes != np.bincount(codes).argmax()).astype(np.intp)
+    best, known = _best_classes(codes, classes, halves)
+    best_unusual, _ = _best_classes(is_unusual, classes, halves)
+    others = 1 - halves
+    told = np.where(known[others, codes], best[others, codes], best_unusual[others, is_unusual])
+    frequent = float(np.bincount(classes).max() / len(classes))
+    return (float((told == classes).mean()) - frequent) / (1 - frequent) if frequent < 1 else 0.0
+
+
+def _best_classes(
+    codes: Indices, classes: Indices, halves: Indices
+) -> tuple[Indices, NDArray[np.bool_]]:
+    """Return the most frequent class of each bin, and whether it has rows, [halves, bins]."""
     counts = np.zeros((2, codes.max() + 1, classes.max() + 1))
     np.add.at(counts, (halves, codes, classes), 1)
-    best = counts.argmax(axis=2)
-    known = counts.sum(axis=2) > 0
-    right = (best[1 - halves, codes] == classes) & known[1 - halves, codes]
-    frequent = float(np.bincount(classes).max() / len(classes))
-    return (float(right.mean()) - frequent) / (1 - frequent) if frequent < 1 else 0.0
+    return counts.argmax(axis=2), counts.sum(axis=2) > 0
 
 
 def _mean_share(codes: Indices, target: Floats, halves: Indices) -> float:

@@ -1,5 +1,8 @@
 """Columns that tell the target by themselves, named by the check of a file and by trainings."""
 
+import numpy as np
+import pytest
+
 from models.tabular.data import Goal
 from models.tabular.leakage import Leak, find_leaks
 from tests.support.models.tables import data_of, machines
@@ -19,6 +22,35 @@ def test_column_that_is_filled_in_afterwards_is_named() -> None:
         ["bearing", "seal"][row % 2] if failed else "none" for row, failed in enumerate(FAILURES)
     ]
     assert leaking(Goal.CLASS, "failure", repair=repair) == ["repair"]
+
+
+@pytest.mark.parametrize("failures", [12, 200])
+@pytest.mark.parametrize("column", ["minutes", "minutes or empty", "cost", "code"])
+def test_column_with_a_value_of_its_own_for_each_failure_is_named(
+    column: str, failures: int
+) -> None:
+    random = np.random.default_rng(4)
+    rows = 2_000
+    fails = np.zeros(rows, dtype=bool)
+    fails[random.choice(rows, failures, replace=False)] = True
+    values: dict[str, list[object]] = {
+        "minutes": [int(one) for one in np.where(fails, random.integers(20, 90, rows), 0)],
+        "minutes or empty": [
+            int(one) if failed else ""
+            for one, failed in zip(random.integers(20, 90, rows), fails, strict=True)
+        ],
+        "cost": [float(one) for one in np.where(fails, random.uniform(50, 900, rows), 0)],
+        "code": [f"R{number % 90}" if failed else "" for number, failed in enumerate(fails)],
+    }
+    table: dict[str, list[object]] = {
+        "machine": [f"M{row % 8}" for row in range(rows)],
+        "temp": [float(one) for one in random.normal(80, 5, rows)],
+        "alarm": [f"E{one}" if one < 9 else "" for one in random.integers(0, 300, rows)],
+        "repair": values[column],
+        "failure": ["yes" if failed else "no" for failed in fails],
+    }
+    data = data_of(table, Goal.CLASS, target="failure")
+    assert [one.column for one in find_leaks(data)] == ["repair"]
 
 
 def test_target_in_another_unit_is_named() -> None:
