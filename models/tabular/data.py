@@ -13,6 +13,7 @@ from models.problems import Problem, Problems
 from models.sentences import Sentence, sentence
 from models.tables.columns import Column, Kind
 from models.tables.schema import Role, TableSchema
+from models.tabular.copies import describe_copies, find_copies
 
 MIN_ROWS = 30
 MIN_ROWS_PER_CLASS = 5
@@ -64,7 +65,8 @@ class TabularData:
 
     inputs: columns of numbers and categories. machines: index of the machine of each row, None if
     the file names none. times: of all rows, None if it has none. rows: positions in the file's
-    table. notes: what was left out.
+    table. notes: what was left out. copies: the first row that is the same in all columns of the
+    file, of each row; None if rows are not copied.
     """
 
     inputs: tuple[Column, ...]
@@ -73,6 +75,7 @@ class TabularData:
     times: Floats | None
     rows: Indices
     notes: tuple[Sentence, ...] = ()
+    copies: Indices | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -90,13 +93,20 @@ def build_data(schema: TableSchema, goal: Goal) -> TabularData:
     inputs, notes = _usable_inputs(schema, rows)
     machine = schema.single(Role.MACHINE)
     times, untimed = _order_times(schema.single(Role.TIME), rows)
+    copies = find_copies([one.column for one in schema.columns], rows)
     data = TabularData(
         inputs,
         target,
         None if machine is None else _machine_indices(_take(machine, rows)),
         times,
         rows,
-        (*_missing_target_note(len(has_target) - len(rows), target.name), *notes, *untimed),
+        (
+            *_missing_target_note(len(has_target) - len(rows), target.name),
+            *notes,
+            *untimed,
+            *describe_copies(copies),
+        ),
+        copies,
     )
     _require_learnable(data)
     require_free_names(column.name for column in data.inputs)

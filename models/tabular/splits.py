@@ -10,13 +10,15 @@ from enum import StrEnum
 
 import numpy as np
 
-from models.tabular.data import Goal, Indices, TabularData
+from models.tabular.data import Goal, Indices, TabularData, row_keys
 
 FOLDS = 5
 MIN_MACHINES = 3
 # Repetitions of the random splits: the fewer machines, the more the score depends on the draw.
 _MAX_REPETITIONS = 4
 _ROWS_PER_REPETITION = 20_000
+# Groups of the same inputs are held out together if there are so many, in parts of the rows.
+_MIN_GROUP_SHARE = 0.25
 
 
 class SplitKind(StrEnum):
@@ -91,31 +93,54 @@ def _balanced_folds(sizes: Indices, folds: int, generator: np.random.Generator) 
 def _by_time(times: Sequence[float] | np.ndarray, data: TabularData) -> SplitPlan:
     """Hold out each later block of time from a model of the blocks before it."""
     order = np.argsort(np.asarray(times), kind="stable")
-    blocks = np.array_split(order, FOLDS + 1)
+    blocks = _numbered(order, FOLDS + 1, data)
     splits = [
-        Split(np.sort(np.concatenate(blocks[:number])), np.sort(blocks[number]))
+        Split(np.flatnonzero(blocks < number), np.flatnonzero(blocks == number))
         for number in range(1, FOLDS + 1)
     ]
-    clusters = np.empty(len(data), dtype=np.intp)
     # Finer blocks than the splits: neighbours in time belong together.
-    for number, rows in enumerate(np.array_split(order, min(len(data), 10 * FOLDS))):
-        clusters[rows] = number
+    clusters = _numbered(order, min(len(data), 10 * FOLDS), data)
     return SplitPlan(SplitKind.BY_TIME, tuple(splits), clusters)
 
 
+def _numbered(order: Indices, count: int, data: TabularData) -> Indices:
+    """Return the number of each row's block, of so many of equal size; copies are in one block."""
+    numbers = np.empty(len(order), dtype=np.intp)
+    for number, rows in enumerate(np.array_split(order, count)):
+        numbers[rows] = number
+    return numbers if data.copies is None else numbers[data.copies]
+
+
 def _by_row(data: TabularData, repetitions: int, seed: int) -> SplitPlan:
-    """Hold out rows at random, each class in equal shares."""
+    """Hold out rows at random, each class in equal shares, with the rows of the same inputs."""
     generator = np.random.default_rng(seed)
     is_class = data.target.goal is Goal.CLASS
     strata = data.target.indices if is_class else np.zeros(len(data), dtype=np.intp)
+    first = _first_of_group(data)
+    leaders = np.unique(first)
     splits: list[Split] = []
     for _ in range(repetitions):
         folds = np.empty(len(data), dtype=np.intp)
-        for stratum in np.unique(strata):
-            rows = generator.permutation(np.flatnonzero(strata == stratum))
+        for stratum in np.unique(strata[leaders]):
+            rows = generator.permutation(leaders[strata[leaders] == stratum])
             folds[rows] = np.arange(len(rows)) % FOLDS
-        splits.extend(_fold_splits(folds, FOLDS))
-    return SplitPlan(SplitKind.BY_ROW, tuple(splits), np.arange(len(data), dtype=np.intp))
+        splits.extend(_fold_splits(folds[first], FOLDS))
+    return SplitPlan(SplitKind.BY_ROW, tuple(splits), first)
+
+
+def _first_of_group(data: TabularData) -> Indices:
+    """Return the first row of the group with which each row is held out: itself without copies.
+
+    Of copies, the rows of the same inputs are together: those with another target would otherwise
+    be all that a model has seen of these inputs. If inputs have few values, only the copies are.
+    """
+    if data.copies is None:
+        return np.arange(len(data), dtype=np.intp)
+    positions: dict[bytes, int] = {}
+    keys = row_keys(data)
+    first = [positions.setdefault(key, position) for position, key in enumerate(keys)]
+    has_many = len(positions) >= _MIN_GROUP_SHARE * len(data)
+    return np.array(first, dtype=np.intp) if has_many else data.copies
 
 
 def _fold_splits(folds: Indices, count: int) -> list[Split]:

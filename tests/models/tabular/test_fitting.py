@@ -105,6 +105,92 @@ class TestSplits:
             assert len(set(data.target.values[inner.held_out])) == 2
 
 
+def twice(columns: dict[str, list[object]]) -> dict[str, list[object]]:
+    """The rows of a table, and once more those from the middle on: an overlapping export."""
+    half = len(next(iter(columns.values()))) // 2
+    return {name: [*values, *values[half:]] for name, values in columns.items()}
+
+
+class TestCopies:
+    @pytest.mark.parametrize("goal", [Goal.CLASS, Goal.NUMBER])
+    def test_copies_are_on_one_side_of_each_split(self, goal: Goal) -> None:
+        columns = machines()
+        del columns["machine"]
+        data = data_of(twice(columns), goal, target="failure" if goal is Goal.CLASS else "wear")
+        assert plan_splits(data).kind is SplitKind.BY_ROW
+        self.require_together(data)
+        assert any(note.startswith("160 rows are the same as another row") for note in data.notes)
+
+    def test_copies_are_on_one_side_of_splits_by_time(self) -> None:
+        columns = machines()
+        del columns["machine"]
+        columns["cycle"] = list(range(320))
+        data = data_of(twice(columns), Goal.NUMBER, target="wear")
+        assert plan_splits(data).kind is SplitKind.BY_TIME
+        self.require_together(data)
+
+    def test_rows_of_the_same_inputs_are_held_out_together_beside_copies(self) -> None:
+        columns = twice(machines())
+        del columns["machine"]
+        columns["failure"][-80:] = [
+            "no" if one == "yes" else "yes" for one in columns["failure"][-80:]
+        ]
+        data = data_of(columns, Goal.CLASS, target="failure", ignored=("wear",))
+        for split in plan_splits(data).splits:
+            held_out = set(split.held_out.tolist())
+            assert all((row in held_out) == (row - 160 in held_out) for row in range(320, 480))
+
+    @staticmethod
+    def require_together(data: TabularData) -> None:
+        plan = plan_splits(data)
+        assert np.array_equal(plan.clusters[320:], plan.clusters[160:320])
+        for split in plan.splits:
+            held_out = set(split.held_out.tolist())
+            assert all((row in held_out) == (row - 160 in held_out) for row in range(320, 480))
+            assert len(split.training)
+
+    def test_noise_that_is_copied_is_not_better_than_the_baseline(self) -> None:
+        generator = np.random.default_rng(4)
+        columns: dict[str, list[object]] = {
+            "a": list(generator.normal(0, 1, 200).round(2)),
+            "b": list(generator.normal(0, 1, 200).round(2)),
+            "y": list(generator.normal(0, 1, 200).round(2)),
+        }
+        double = {name: [*values, *values] for name, values in columns.items()}
+        model = fit_model(data_of(double, Goal.NUMBER, target="y"), 1, lambda number, of: None)
+        assert not model.comparison.is_better
+
+    def test_settings_that_a_plant_repeats_are_no_copies(self) -> None:
+        generator = np.random.default_rng(5)
+        recipe = generator.integers(0, 15, 600)
+        temperatures = generator.normal(80, 5, 15).round(2)
+        columns: dict[str, list[object]] = {
+            "temperature": list(temperatures[recipe]),
+            "speed": list((1000 + 10 * temperatures).round(1)[recipe]),
+            "result": list(
+                np.where(generator.random(600) < 0.1 + 0.8 * (recipe > 7), "bad", "good")
+            ),
+        }
+        data = data_of(columns, Goal.CLASS, target="result")
+        assert (data.copies, data.notes) == (None, ())
+
+    def test_columns_of_few_values_repeat_by_chance(self) -> None:
+        generator = np.random.default_rng(6)
+        columns: dict[str, list[object]] = {
+            name: list(generator.integers(0, 8, 400)) for name in ("a", "b", "c")
+        }
+        columns["result"] = list(generator.choice(["good", "bad"], 400, p=[0.8, 0.2]))
+        data = data_of(columns, Goal.CLASS, target="result")
+        assert (data.copies, data.notes) == (None, ())
+
+    def test_rows_without_copies_are_split_as_before(self) -> None:
+        columns = machines()
+        del columns["machine"]
+        data = data_of(columns, Goal.CLASS, target="failure")
+        assert data.copies is None
+        assert np.array_equal(plan_splits(data).clusters, np.arange(320))
+
+
 class TestHeldOutScores:
     @pytest.mark.parametrize("goal", [Goal.CLASS, Goal.NUMBER])
     def test_model_is_better_than_the_baseline(self, goal: Goal) -> None:
