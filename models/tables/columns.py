@@ -7,7 +7,8 @@ from enum import StrEnum
 import numpy as np
 
 from models.sentences import Sentence
-from models.tables.dates import DayOrder, date_share, epoch_unit, parse_dates
+from models.tables.date_numbers import dates_of_numbers
+from models.tables.dates import DayOrder, date_share, parse_dates
 from models.tables.headers import split_unit
 from models.tables.numbers import (
     is_missing,
@@ -88,7 +89,7 @@ def _infer_kind(raw: RawColumn) -> Kind:
     if raw.numbers is not None:
         if not np.isfinite(raw.numbers).any():
             return Kind.EMPTY
-        return Kind.TIME if _is_time_name(raw.name) and epoch_unit(raw.numbers) else Kind.NUMBER
+        return Kind.TIME if _has_time_numbers(raw.name, raw.numbers) else Kind.NUMBER
     texts = raw.as_texts()
     sample = _sample_cells(texts)
     if not sample:
@@ -116,6 +117,14 @@ def _is_time_name(name: str) -> bool:
     return bool(words & _TIME_WORDS) or any(word in name for word in ("时间", "日期"))
 
 
+def _has_time_numbers(name: str, numbers: Numbers) -> bool:
+    """Return whether numbers are times: seconds since 1970, or days of Excel without a unit."""
+    if not _is_time_name(name):
+        return False
+    found = dates_of_numbers(numbers, are_days="date" in name.lower() or "日期" in name)
+    return found is not None and (not found.notes or split_unit(name)[1] is None)
+
+
 def _number_column(raw: RawColumn, stated: str | None) -> Column:
     """Return a column of numbers, in the stated unit, else in that of its header or its cells."""
     header_unit = split_unit(raw.name)[1]
@@ -140,8 +149,10 @@ def _number_column(raw: RawColumn, stated: str | None) -> Column:
 
 def _time_column(raw: RawColumn) -> Column:
     """Return a column of times."""
-    if raw.numbers is not None and (scale := epoch_unit(raw.numbers)) is not None:
-        return Column(raw.name, Kind.TIME, raw.numbers / scale)
+    if raw.numbers is not None:
+        found = dates_of_numbers(raw.numbers, are_stated=True)
+        if found is not None:
+            return Column(raw.name, Kind.TIME, found.seconds, notes=found.notes)
     parsed = parse_dates(raw.as_texts())
     return Column(
         raw.name,

@@ -11,24 +11,35 @@ from itertools import pairwise
 import numpy as np
 
 from models.sentences import Sentence, sentence
+from models.tables.date_numbers import read_number_dates
 from models.tables.numbers import is_missing
 from models.tables.table import Numbers, Texts
 
-_TIME = r"(?:[T\s]+(?P<hour>\d{1,2})[:时](?P<minute>\d{1,2})(?:[:分](?P<second>\d{1,2}(?:[.,]\d+)?)秒?|分?)?\s*(?P<half>[AaPp][Mm])?)?"  # noqa: E501
-_ZONE = r"\s*(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?"
+# `8:15:00`, `8时15分`, `8点`.
+_CLOCK = (
+    r"(?P<hour>\d{1,2})(?:[:时点](?P<minute>\d{1,2})"
+    r"(?:[:分](?P<second>\d{1,2}(?:[.,]\d+)?)秒?|分?)|[时点])"
+)
+_HALF = r"(?:\s*(?P<half>[AaPp]\.?\s?[Mm]\.?))?(?:\s*[Uu]hr)?"
+# An offset of hours alone follows a time only: `2026-03-05-01` is no date.
+_TIME = (
+    rf"(?:(?:[T\s,]+|(?<=日)|(?=[上下]午))(?P<noon>[上下]午)?\s*{_CLOCK}{_HALF}"
+    r"(?:\s*(?P<hours>[+-]\d{2})(?![\d:]))?)?"
+)
+_ZONE = r"\s*(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?(?:\[[\w/+-]+\])?"
 _YEAR_FIRST = re.compile(
     rf"(?P<year>\d{{4}})[-/.年](?P<month>\d{{1,2}})[-/.月](?P<day>\d{{1,2}})日?{_TIME}{_ZONE}"
 )
 _YEAR_LAST = re.compile(
-    rf"(?P<a>\d{{1,2}})(?P<mark>[-/.])(?P<b>\d{{1,2}})[-/.](?P<year>\d{{4}}){_TIME}{_ZONE}"
+    rf"(?P<a>\d{{1,2}})(?P<mark>[-/.])(?P<b>\d{{1,2}})[-/.](?P<year>\d{{4}}|\d{{2}}){_TIME}{_ZONE}"
 )
 _COMPACT = re.compile(
     r"(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})"
     r"(?:[T ]?(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?)?(?P<half>)(?P<zone>Z)?"
 )
 _SAMPLE = 2_000
-# Numbers that are seconds or milliseconds since 1970, from 1990 to 2100.
-_EPOCH_SECONDS = (631_152_000.0, 4_102_444_800.0)
+# Two-digit years from here on are of the last century.
+_PIVOT = 70
 
 Parse = Callable[[str], float | None]
 """Returns the seconds since 1970 of a text, or None if it is no date of this form."""
@@ -71,7 +82,9 @@ def date_share(texts: Sequence[str]) -> float:
     present = [text for text in texts if not is_missing(text)]
     if not present:
         return 0.0
-    forms = (_parse_year_first, _parse_compact, _year_last(day_first=True), _year_last(False))
+    short = _has_last_years(present)
+    year_last = (_year_last(True, short), _year_last(False, short))
+    forms = (_parse_year_first, _parse_compact, *year_last)
     return max(sum(form(text) is not None for text in present) / len(present) for form in forms)
 
 
@@ -98,6 +111,9 @@ def parse_dates(texts: Texts, order: DayOrder | None = None) -> ParsedDates:
             invalid.append(position)
         else:
             seconds[position] = value
+    if sample and len(invalid) >= len(sample) and not np.isfinite(seconds).any():
+        numbers = read_number_dates(texts)
+        return ParsedDates(seconds, tuple(invalid)) if numbers is None else ParsedDates(numbers, ())
     zone = find_zone(sample[0]) if sample else None
     return ParsedDates(seconds, tuple(invalid), form.notes, form.order, zone)
 
@@ -116,27 +132,13 @@ def _parse_usual(texts: Texts) -> Numbers | None:
     return seconds
 
 
-def epoch_unit(numbers: Numbers) -> float | None:
-    """Return how many of a column's units a second has if its numbers are times since 1970.
-
-    1 for seconds, 1,000 for milliseconds; None if they are something else.
-    """
-    present = numbers[np.isfinite(numbers)]
-    if not len(present):
-        return None
-    for scale in (1.0, 1_000.0):
-        low, high = (bound * scale for bound in _EPOCH_SECONDS)
-        if present.min() >= low and present.max() <= high:
-            return scale
-    return None
-
-
 def find_zone(text: str) -> float | None:
     """Return the offset from UTC of a time, in seconds; None if its text states none."""
     normalized = _normalized(text)
     for pattern in (_YEAR_FIRST, _YEAR_LAST, _COMPACT):
         if (match := pattern.fullmatch(normalized)) is not None:
-            return None if match["zone"] is None else _zone_seconds(match["zone"])
+            found = _zone_of(match)
+            return None if found is None else _zone_seconds(found)
     return None
 
 
@@ -155,13 +157,15 @@ def _find_form(sample: Sequence[str]) -> _Form:
     """Return the form that fits most of the texts."""
     if all(_parse_year_first(text) is not None for text in sample):
         return _Form(_parse_year_first)
-    day_first = _Form(_year_last(day_first=True), DayOrder.DAY_FIRST)
-    month_first = _Form(_year_last(day_first=False), DayOrder.MONTH_FIRST)
+    short = _has_last_years(sample)
+    day_first = _Form(_year_last(True, short), DayOrder.DAY_FIRST)
+    month_first = _Form(_year_last(False, short), DayOrder.MONTH_FIRST)
     forms = (_Form(_parse_year_first), _Form(_parse_compact), day_first, month_first)
     counts = [sum(form.parse(text) is not None for text in sample) for form in forms]
     best = forms[int(np.argmax(counts))]
-    is_open = best is day_first and counts[2] == counts[3]
-    return _assume_order(day_first, month_first, sample) if is_open else best
+    if best is day_first and counts[2] == counts[3]:
+        best = _assume_order(day_first, month_first, sample)
+    return _with_year_note(best, sample) if max(counts[2:]) == max(counts) > 0 else best
 
 
 def _assume_order(day_first: _Form, month_first: _Form, sample: Sequence[str]) -> _Form:
@@ -178,6 +182,32 @@ def _assume_order(day_first: _Form, month_first: _Form, sample: Sequence[str]) -
         note = sentence("Its dates were read with the day first: check this.")
         return replace(day_first, notes=(note,))
     return day_first
+
+
+def _with_year_note(form: _Form, sample: Sequence[str]) -> _Form:
+    """Return the form of dates with the year last, with a note if years have two digits."""
+    if not any(_short_parts(text) for text in sample):
+        return form
+    note = sentence("The last number of its dates was read as a year of two digits: check this.")
+    return replace(form, notes=(*form.notes, note))
+
+
+def _has_last_years(sample: Sequence[str]) -> bool:
+    """Return whether the last number of dates such as `26/03/05` can be their year.
+
+    A year changes less often than the day: else the first number is the year.
+    """
+    found = [parts for text in sample if (parts := _short_parts(text))]
+    first, second, last = (len({parts[at] for parts in found}) for at in range(3))
+    return last <= max(first, second)
+
+
+def _short_parts(text: str) -> tuple[str, str, str] | None:
+    """Return the numbers of a date with two digits of the year, None for other texts."""
+    match = _YEAR_LAST.fullmatch(_normalized(text))
+    if match is None or len(match["year"]) > 2:
+        return None
+    return match["a"], match["b"], match["year"]
 
 
 def _is_ascending(values: Sequence[float | None]) -> bool:
@@ -198,19 +228,32 @@ def _parse_compact(text: str) -> float | None:
     return match and _to_seconds(match, int(match["month"]), int(match["day"]))
 
 
-def _year_last(day_first: bool) -> Parse:
-    """Return the parser of `05.03.2026` and `03/05/2026`; a dot always puts the day first."""
+def _year_last(day_first: bool, short_years: bool = True) -> Parse:
+    """Return the parser of `05.03.2026` and `03/05/2026`; a dot always puts the day first.
+
+    Years of two digits need a time of day or, so that no number of a part or of a version is taken
+    for a date, two digits everywhere and no hyphens.
+    """
 
     def parse(text: str) -> float | None:
         """Parse a text."""
         match = _YEAR_LAST.fullmatch(_normalized(text))
         if match is None:
             return None
+        if len(match["year"]) == 2 and not (short_years and _is_surely_date(match)):
+            return None
         first, second = int(match["a"]), int(match["b"])
         day, month = (first, second) if day_first or match["mark"] == "." else (second, first)
         return _to_seconds(match, month, day)
 
     return parse
+
+
+def _is_surely_date(match: re.Match[str]) -> bool:
+    """Return whether a match with two digits of the year is a date."""
+    if match["hour"] is not None:
+        return True
+    return len(match["a"]) == len(match["b"]) == 2 and match["mark"] != "-"
 
 
 def _normalized(text: str) -> str:
@@ -220,15 +263,39 @@ def _normalized(text: str) -> str:
 
 def _to_seconds(match: re.Match[str], month: int, day: int) -> float | None:
     """Return the seconds since 1970 of a match, in UTC if no zone is given."""
-    hour, minute = int(match["hour"] or 0), int(match["minute"] or 0)
-    if half := (match["half"] or "").lower():
-        hour = hour % 12 + (12 if half == "pm" else 0)
+    hour, minute = _hour_of(match), int(match["minute"] or 0)
+    if hour is None:
+        return None
     second = float((match["second"] or "0").replace(",", "."))
     try:
-        date = dt.datetime(int(match["year"]), month, day, hour, minute, tzinfo=dt.UTC)
+        date = dt.datetime(_year_of(match), month, day, hour, minute, tzinfo=dt.UTC)
     except ValueError:
         return None
-    return date.timestamp() + second - _zone_seconds(match["zone"])
+    return date.timestamp() + second - _zone_seconds(_zone_of(match))
+
+
+def _hour_of(match: re.Match[str]) -> int | None:
+    """Return the hour of a match from 0, None if there is none, such as 13 before noon."""
+    hour, groups = int(match["hour"] or 0), match.groupdict()
+    half = (groups.get("noon") or match["half"] or "").lower()
+    if not half:
+        return hour
+    is_late = half[0] in "p下"
+    if hour > 12 and not is_late:
+        return None
+    return hour % 12 + (12 if is_late else 0)
+
+
+def _year_of(match: re.Match[str]) -> int:
+    """Return the year of a match; of two digits, those of this century up to 69."""
+    year = int(match["year"])
+    return year if len(match["year"]) > 2 else year + (1900 if year >= _PIVOT else 2000)
+
+
+def _zone_of(match: re.Match[str]) -> str | None:
+    """Return the zone of a match, None if there is none."""
+    hours = match.groupdict().get("hours")
+    return match["zone"] if hours is None else f"{hours}00"
 
 
 def _zone_seconds(zone: str | None) -> float:
