@@ -42,6 +42,7 @@ _MACHINE_WORDS = frozenset(
 _STEP_WORDS = frozenset("cycle step cycles sample index hour hours 周期 步 次数".split())
 _MAX_MACHINE_SHARE = 0.5
 _MAX_INVALID_REPORTED = 5
+_MAX_UNUSED_NAMED = 20
 
 
 # Steps of a window: longer courses are told by fewer rows, for example means of ten.
@@ -144,7 +145,7 @@ def infer_schema(
     return TableSchema(
         tuple(SchemaColumn(columns[name], roles[name]) for name in table.names),
         len(table),
-        (*table.notes, *_role_notes(roles, request)),
+        (*table.notes, *_role_notes(roles, request), *_unused_notes(columns, roles, request)),
     )
 
 
@@ -318,6 +319,40 @@ def _role_notes(roles: Mapping[str, Role], request: SchemaRequest) -> Sequence[S
         for name, role in roles.items()
         if role in stated and stated[role] is None
     ]
+
+
+def _unused_notes(
+    columns: Mapping[str, Column], roles: Mapping[str, Role], request: SchemaRequest
+) -> Sequence[Sentence]:
+    """Return which columns are not used although the customer did not leave them out."""
+    chosen = {*request.ignored, *(one for one, kind in request.kinds.items() if kind is Kind.TEXT)}
+    unused = {
+        kind: [
+            repr(name)
+            for name, column in columns.items()
+            if column.kind is kind and roles[name] is Role.IGNORED and name not in chosen
+        ]
+        for kind in (Kind.TEXT, Kind.TIME, Kind.EMPTY)
+    }
+    return [_unused_note(kind, names) for kind, names in unused.items() if names]
+
+
+def _unused_note(kind: Kind, names: Sequence[str]) -> Sentence:
+    """Return the note on columns of a type that are not used, with the reason."""
+    listed: str = ", ".join(names[:_MAX_UNUSED_NAMED])
+    if len(names) > _MAX_UNUSED_NAMED:
+        listed = sentence("{names} ({count} columns)", names=listed, count=len(names))
+    match kind:
+        case Kind.TEXT:
+            return sentence(
+                "Left out, because nearly all texts in it differ: {names}. If it is a time or a "
+                "category, state that in `schema.kinds`.",
+                names=listed,
+            )
+        case Kind.TIME:
+            return sentence("Left out, because times only order the rows: {names}.", names=listed)
+        case _:
+            return sentence("Left out, because it is empty: {names}.", names=listed)
 
 
 def _describe_column(one: SchemaColumn) -> dict[str, Any]:

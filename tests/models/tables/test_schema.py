@@ -51,6 +51,42 @@ def test_roles_are_inferred_from_names_and_values() -> None:
     assert "'failure' was taken for the target." in found.notes
 
 
+def remarks(content: str, **stated: object) -> list[str]:
+    request = SchemaRequest(target="y", **stated)  # type: ignore[arg-type]
+    return list(map(str, infer_schema(read_table(content.encode()), request).notes))
+
+
+def file_with_texts() -> str:
+    rows = "".join(
+        f"2026-01-05 {at:02d}:00,2026-01-06,note {at},,{at}.5,{at}\n" for at in range(24)
+    )
+    return f"time,shipped,remark,spare,x,y\n{rows}"
+
+
+def test_columns_that_are_not_used_are_named_with_the_reason() -> None:
+    assert remarks(file_with_texts(), time="time") == [
+        "Left out, because nearly all texts in it differ: 'remark'. If it is a time or a category, "
+        "state that in `schema.kinds`.",
+        "Left out, because times only order the rows: 'shipped'.",
+        "Left out, because it is empty: 'spare'.",
+    ]
+
+
+def test_columns_that_the_customer_leaves_out_are_not_named() -> None:
+    stated = {"ignored": ("shipped", "spare"), "kinds": {"remark": Kind.TEXT}}
+    assert remarks(file_with_texts(), time="time", **stated) == []
+
+
+def test_only_the_first_of_many_unused_columns_are_named() -> None:
+    header = ",".join(f"c{at}" for at in range(30))
+    found = remarks(f"{header},x,y\n" + f"{',' * 30}1.5,2\n" * 20)
+    assert found == [
+        "Left out, because it is empty: "
+        + ", ".join(f"'c{at}'" for at in range(20))
+        + " (30 columns)."
+    ]
+
+
 def test_chinese_names_are_understood() -> None:
     rows = "A,2026-01-01,80,0\nA,2026-01-02,81,1\nB,2026-01-01,80,0\nB,2026-01-02,81,1\n"
     table = read_table(f"设备编号,时间,温度/℃,故障\n{rows}".encode())
