@@ -131,7 +131,8 @@ class PendingUsage:
 
     def restore(self, billed: Collection[UUID]) -> None:
         """Restore the rows of the `billed` calls, which failed after they had been written."""
-        for call in (self, *self.internal_calls):
+        calls: tuple[PendingUsage | InternalCallUsage, ...] = (self, *self.internal_calls)
+        for call in calls:
             if self.uncertain and call.record.request_id in billed:
                 call.record = self.uncertain[call.record.request_id]
 
