@@ -1,7 +1,7 @@
 """Rows of a table as the instances of a prediction request.
 
 A model of rows gets an instance for each row of the table. A model of series gets one for each
-machine: the last steps of its columns, in the order of time.
+machine: the last steps of its columns, in the order of time, as many as the machine has.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.sentences import Sentence, sentence
 from models.signature import InputInvalid
 from models.tables.columns import Column, Kind, infer_column
 from models.tables.dates import parse_dates
@@ -37,17 +38,26 @@ class ModelInput:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortSeries:
+    """A machine with fewer rows than the model needs, and the sentence that says so."""
+
+    label: str
+    reason: Sentence
+
+
+@dataclass(frozen=True, slots=True)
 class TableInstances:
     """Instances with their labels: the number of the row in the file, or the machine.
 
     units: by input, where the file states another unit than the model's. positions: the row of the
-    table that each instance ends with, from 0.
+    table that each instance ends with, from 0. too_short: machines without an instance.
     """
 
     instances: tuple[Mapping[str, Value], ...]
     units: Mapping[str, str]
     labels: tuple[str, ...]
     positions: tuple[int, ...] = ()
+    too_short: tuple[ShortSeries, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +74,14 @@ def build_instances(
     *,
     machine: str = "",
     constants: Mapping[str, float] | None = None,
+    skip_short: bool = False,
 ) -> TableInstances:
     """Return the instances of a table for a model with these inputs.
 
     Columns are found by their names, also in another letter case or unit (model_names.py).
     `machine` names the column that tells the machines of series apart; without it the table is one
     series. `constants` are values of inputs that are no columns, such as a forecast's horizon.
+    With `skip_short`, machines with too few rows are only named, unless all have.
 
     Raises InputInvalid for missing columns, cells of the wrong type and too short series.
     """
@@ -82,10 +94,14 @@ def build_instances(
     units = {one.name: unit for one in wanted if (unit := _other_unit(table, columns, one))}
     series = [one for one in wanted if one.steps is not None]
     groups = _series_groups(table, columns, series, machine) if series else _row_groups(table)
-    length = _common_length(groups, series)
+    least, most = _step_bounds(series)
+    too_short = [group for group in groups if len(group.rows) < least]
+    if too_short and (not skip_short or len(too_short) == len(groups)):
+        raise InputInvalid(_too_short(min(too_short, key=lambda one: len(one.rows)), least))
+    groups = [group for group in groups if len(group.rows) >= least]
     instances = tuple(
         {
-            **{one.name: _value(cells[one.name], one, group.rows, length) for one in wanted},
+            **{one.name: _value(cells[one.name], one, group.rows, most) for one in wanted},
             **fixed,
         }
         for group in groups
@@ -95,6 +111,7 @@ def build_instances(
         units,
         tuple(group.label for group in groups),
         tuple(int(group.rows[-1]) for group in groups),
+        tuple(ShortSeries(group.label, _too_short(group, least)) for group in too_short),
     )
 
 
@@ -186,21 +203,27 @@ def _time_order(columns: Mapping[str, RawColumn], series: Sequence[ModelInput], 
     return np.argsort(seconds, kind="stable")
 
 
-def _common_length(groups: Sequence[_Group], series: Sequence[ModelInput]) -> int:
-    """Return the number of steps of all series of the request. Raises InputInvalid."""
+def _step_bounds(series: Sequence[ModelInput]) -> tuple[int, int]:
+    """Return the least and the largest number of steps that all series may have."""
     bounds = [one.steps for one in series if one.steps is not None]
-    if not bounds:
-        return 1
-    least, most = max(low for low, _ in bounds), min(high for _, high in bounds)
-    shortest = min(groups, key=lambda group: len(group.rows))
-    if len(shortest.rows) < least:
-        of = f"The machine {shortest.label[:60]!r}" if shortest.label else "The table"
-        raise InputInvalid(f"{of} has {len(shortest.rows)} rows; the model needs the last {least}.")
-    return min(most, len(shortest.rows))
+    return max((low for low, _ in bounds), default=1), min((high for _, high in bounds), default=1)
 
 
-def _value(cells: Sequence[Cell], wanted: ModelInput, rows: Rows, length: int) -> Value:
+def _too_short(group: _Group, least: int) -> Sentence:
+    """Return the sentence on a machine, or a table of one, that has too few rows."""
+    of = sentence("The table")
+    if group.label:
+        of = sentence("The machine {label}", label=repr(group.label[:60]))
+    return sentence(
+        "{series} has {count} rows; the model needs the last {least}.",
+        series=of,
+        count=len(group.rows),
+        least=least,
+    )
+
+
+def _value(cells: Sequence[Cell], wanted: ModelInput, rows: Rows, most: int) -> Value:
     """Return an instance's value: the last steps of a series, or the cell of the last row."""
     if wanted.steps is None:
         return cells[int(rows[-1])]
-    return [cells[int(row)] for row in rows[-length:]]
+    return [cells[int(row)] for row in rows[-most:]]

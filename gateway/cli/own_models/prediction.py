@@ -8,16 +8,22 @@ from typing import Annotated
 import httpx
 import typer
 
+from billing.money import nano_from_text, nano_text
 from gateway.cli.api_client import error_message, open_api, send_request
 from gateway.cli.results import Record
 from gateway.cli.runner import command
+from gateway.dashboard.pages.own_models.prediction_calls import (
+    Predictions,
+    TableCall,
+    join_answers,
+    plan_calls,
+)
 from gateway.dashboard.pages.own_models.prediction_table import (
     DecisionForm,
     TableNotPredicted,
     read_instances,
     read_predictions,
     render_predictions,
-    render_request,
 )
 from gateway.upstream.declared_inputs import parse_declared_inputs
 
@@ -69,11 +75,24 @@ def _predict(
     inputs = parse_declared_inputs(metadata.content)
     content = table.file.read_bytes()
     found = read_instances(content, inputs, table.machine, table.horizon)
-    body = render_request(model, found, decision.costs())
-    response = send_request(http, "POST", "/v1/predictions", body)
+    calls = plan_calls(model, found, decision.costs())
+    sent = [_send(http, call) for call in calls]
+    answers = join_answers(found, calls, [predictions for predictions, _ in sent])
+    label = table.machine or ("line" if answers[0].label else "series")
+    content = render_predictions(
+        label,
+        [one.label for one in answers],
+        [one.prediction for one in answers],
+        [" ".join(one.notes) for one in answers],
+    )
+    costs = [nano_from_text(cost) for _, cost in sent if cost]
+    return content, nano_text(sum(costs)) if costs else ""
+
+
+def _send(http: httpx.Client, call: TableCall) -> tuple[Predictions | str, str]:
+    """Return the predictions of a call, or the message of its error, and its cost."""
+    response = send_request(http, "POST", "/v1/predictions", call.body)
     if response.status_code != HTTPStatus.OK:
-        raise TableNotPredicted(error_message(response))
+        return error_message(response), ""
     predictions = read_predictions(response.status_code, response.content)
-    label = table.machine or ("line" if found.labels[0] else "series")
-    cost = response.headers.get("x-maas-cost", "")
-    return render_predictions(label, found.labels, predictions), cost
+    return predictions, response.headers.get("x-maas-cost", "")

@@ -6,6 +6,7 @@ models -> declared inputs -> instances of the table -> request bodies of at most
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from gateway.call.errors import ModelNotFound, ParameterInvalid, Unavailable
 from gateway.call.values import Principal, ResolvedModel
@@ -33,6 +34,7 @@ from infra.errors import AppError
 from models.adaptation import TrainingFileInvalid
 from models.signature import InputInvalid
 from models.tables.instances import ModelInput
+from models.tables.series_lengths import series_length
 
 # Small enough that a response is stored for its Idempotency-Key, and that others' calls get a turn.
 BATCH_ROWS = 1_000
@@ -48,11 +50,15 @@ class PlannedModel:
 
     @property
     def bodies(self) -> tuple[bytes, ...]:
-        """The request bodies that predict all instances, in order."""
-        instances = self.found.instances
+        """The request bodies that predict all instances, in order.
+
+        The series of a call have one length.
+        """
+        runs = [list(run) for _, run in groupby(self.found.instances, key=series_length)]
         return tuple(
-            self.body(instances[start : start + self.per_call])
-            for start in range(0, len(instances), self.per_call)
+            self.body(run[start : start + self.per_call])
+            for run in runs
+            for start in range(0, len(run), self.per_call)
         )
 
     def body(self, instances: Sequence[Mapping[str, object]]) -> bytes:

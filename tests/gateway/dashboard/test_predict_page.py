@@ -55,6 +55,24 @@ async def test_table_is_one_billed_call_and_a_file(firm: Firm, upstream: FakeUps
     assert entry.action == "model.predicted"
 
 
+async def test_machines_of_other_lengths_are_answered_whole_at_the_price_of_a_row_each(
+    firm: Firm, upstream: FakeUpstream
+) -> None:
+    upstream.inputs[SPECIALIST] = [{"name": "load", "datatype": "FP32", "length": [2, 4]}]
+    steps = [("L1", 5), ("L2", 3), ("L3", 1), ("L4", 6)]
+    lines = [f"{line};{step}" for line, count in steps for step in range(count)]
+    response = await predict(firm, "\n".join(["line;load", *lines]).encode(), machine="line")
+    header, *answered = response.content.decode("utf-8-sig").splitlines()
+    assert header.endswith(",note")
+    assert [line.partition(",")[0] for line in answered] == ["L1", "L2", "L4", "L3"]
+    assert answered[-1].endswith(",The machine 'L3' has 1 rows; the model needs the last 2.")
+    sent = [one["inputs"][0] for one in upstream.received[-2:]]
+    assert [one["shape"] for one in sent] == [[2, 4], [1, 3]]
+    assert sent[0]["data"] == [[1, 2, 3, 4], [2, 3, 4, 5]]
+    rows = (await firm.gateway.http.get("/v1/usage")).json()["data"]
+    assert sum(row["rows"] for row in rows) == 3
+
+
 @pytest.mark.parametrize(
     ("content", "fields", "message"),
     [

@@ -1,9 +1,15 @@
 """Tables of predictions as CSV, and uploads as instances."""
 
+import json
 from typing import Any
 
 import pytest
 
+from gateway.dashboard.pages.own_models.prediction_calls import (
+    MAX_CALLS,
+    join_answers,
+    plan_calls,
+)
 from gateway.dashboard.pages.own_models.prediction_table import (
     MAX_INSTANCES,
     TableNotPredicted,
@@ -39,6 +45,66 @@ def test_forecast_is_a_line_for_each_step() -> None:
 def test_numbers_have_no_exponent_and_texts_are_no_formulas() -> None:
     found = lines({"value": -0.00001234, "big": 1.5e9, "class": "=1+1"})
     assert found[1] == "2,-0.00001234,1500000000,'=1+1"
+
+
+def test_line_without_a_prediction_has_its_note() -> None:
+    found = render_predictions(
+        "line", ("L1", "L2"), ({}, {"forecast": [1.0, 2.5]}), ("It has 3 rows.", "")
+    )
+    assert found.decode("utf-8-sig").splitlines() == [
+        "line,step,forecast,note",
+        "L1,,,It has 3 rows.",
+        "L2,1,1,",
+        "L2,2,2.5,",
+    ]
+
+
+def series(**lengths: int) -> bytes:
+    rows = [f"{name},{step}" for name, length in lengths.items() for step in range(length)]
+    return "\n".join(["line,load", *rows]).encode()
+
+
+class TestCalls:
+    def test_machines_of_one_length_share_a_call_and_short_ones_are_named(self) -> None:
+        found = read_instances(series(a=3, b=1, c=12, d=3, e=20), CURVE, "line", "2")
+        calls = plan_calls("m", found)
+        assert [call.positions for call in calls] == [(1, 3), (0, 2)]
+        sent = [json.loads(call.body)["instances"] for call in calls]
+        assert [[one["load"][0] for one in instances] for instances in sent] == [[3, 11], [0, 0]]
+        answers = join_answers(found, calls, [[{"v": 1}, {"v": 2}], [{"v": 3}, {"v": 4}]])
+        assert [one.label for one in answers] == ["a", "c", "d", "e", "b"]
+        assert [one.prediction.get("v") for one in answers] == [3, 1, 4, 2, None]
+        assert answers[-1].notes == ("The machine 'b' has 1 rows; the model needs the last 2.",)
+
+    def test_rows_are_one_call(self) -> None:
+        found = read_instances(b"torque\n1\n2\n3\n", (TORQUE,), "", "")
+        assert [call.positions for call in plan_calls("m", found)] == [(0, 1, 2)]
+
+    def test_error_of_a_call_is_the_note_of_its_machines(self) -> None:
+        found = read_instances(series(a=3, b=2), CURVE, "line", "2")
+        answers = join_answers(found, plan_calls("m", found), [[{"v": 1}], "There is a gap."])
+        assert [(one.prediction, one.notes) for one in answers] == [
+            ({"v": 1}, ()),
+            ({}, ("There is a gap.",)),
+        ]
+
+    def test_table_without_any_answer_is_an_error(self) -> None:
+        found = read_instances(series(a=3, b=2), CURVE, "line", "2")
+        with pytest.raises(TableNotPredicted, match="credit is used up"):
+            join_answers(found, plan_calls("m", found), ["The credit is used up.", "Later."])
+
+    def test_machines_of_many_lengths_are_shortened_to_share_calls(self) -> None:
+        lengths = {f"m{length}": length for length in range(2, 2 + 2 * MAX_CALLS)}
+        inputs = (DeclaredInput("load", "FP32", length=(2, 1000)),)
+        found = read_instances(series(**lengths), inputs, "line", "")
+        calls = plan_calls("m", found)
+        assert len(calls) == MAX_CALLS
+        answers = join_answers(found, calls, [[{"v": 1}] * 2] * MAX_CALLS)
+        assert [one.label for one in answers] == list(lengths)
+        assert [one.notes for one in answers[:2]] == [
+            (),
+            ("Predicted from the last 2 of 3 rows.",),
+        ]
 
 
 def test_horizon_is_in_every_instance() -> None:

@@ -1,11 +1,13 @@
 """Comparisons of forecasters: origins, scaled errors, and the last season as a baseline."""
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
 from gateway.call.errors import ParameterInvalid
+from gateway.evaluations.comparisons.contenders import PlannedModel
 from gateway.evaluations.comparisons.forecasts import (
     SEASONAL_NAIVE,
     Origins,
@@ -14,7 +16,11 @@ from gateway.evaluations.comparisons.forecasts import (
     is_forecaster,
     plan_origins,
 )
-from gateway.evaluations.comparisons.labelled_table import LabelledTable, read_labelled_table
+from gateway.evaluations.comparisons.labelled_table import (
+    LabelledInstances,
+    LabelledTable,
+    read_labelled_table,
+)
 from gateway.wire.own_models.comparisons import ComparisonRequest
 from models.evaluation.statistics import Verdict
 from models.tables.instances import ModelInput
@@ -129,3 +135,12 @@ def test_table_without_enough_steps_or_time_is_refused(
 def test_forecaster_is_known_by_its_horizon() -> None:
     assert is_forecaster(INPUTS)
     assert not is_forecaster(INPUTS[:2])
+
+
+def test_call_of_a_comparison_has_series_of_one_length_in_order() -> None:
+    lengths = (3, 3, 3, 5, 3)
+    instances = tuple({"load": [float(at)] * length} for at, length in enumerate(lengths))
+    planned = PlannedModel("m", LabelledInstances(instances, {}, tuple(range(5))), per_call=2)
+    sent = [json.loads(body)["instances"] for body in planned.bodies]
+    assert [len(one) for one in sent] == [2, 1, 1, 1]
+    assert [one for batch in sent for one in batch] == list(instances)

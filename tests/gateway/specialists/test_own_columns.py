@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from openai import AsyncOpenAI, BadRequestError
 
-from gateway.dashboard.pages.own_models.prediction_table import read_instances, render_request
+from gateway.dashboard.pages.own_models.prediction_calls import plan_calls
+from gateway.dashboard.pages.own_models.prediction_table import read_instances
 from gateway.upstream.declared_inputs import parse_declared_inputs
 from tests.support.adaptations import adapted
 from tests.support.builders import CATALOG, SPECIALIST, Gateway
@@ -71,8 +72,8 @@ async def test_table_with_empty_cells_is_predicted_as_it_is_trained(
     metadata = await real.http.get(f"/v2/models/{job.fine_tuned_model}")
     found = read_instances(csv(table), parse_declared_inputs(metadata.content), "", "")
     assert [index for index, row in enumerate(found.instances) if row["torque"] is None][1] == 9
-    body = render_request(job.fine_tuned_model, found)
-    answer = await real.http.post("/v1/predictions", content=body)
+    (call,) = plan_calls(job.fine_tuned_model, found)
+    answer = await real.http.post("/v1/predictions", content=call.body)
     predictions = answer.json()["predictions"]
     right = sum(a["class"] == b for a, b in zip(predictions, table["failure"], strict=True))
     assert right > 0.85 * 320

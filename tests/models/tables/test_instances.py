@@ -129,13 +129,27 @@ class TestSeries:
         assert values(found, "vibration") == [[1.0, 2.0, 3.0]]
         assert values(found, "time") == [["2026-03-01", "2026-03-02", "2026-03-03"]]
 
-    def test_all_machines_get_as_many_steps_as_the_shortest_has(self) -> None:
-        found = build("m,vibration\na,1\na,2\na,3\nb,4\nb,5\n", SERIES, machine="m")
-        assert values(found, "vibration") == [[2.0, 3.0], [4.0, 5.0]]
+    def test_each_machine_gets_as_many_of_its_steps_as_the_model_uses(self) -> None:
+        found = build("m,vibration\na,1\na,2\na,3\na,4\nb,5\nb,6\n", SERIES, machine="m")
+        assert values(found, "vibration") == [[2.0, 3.0, 4.0], [5.0, 6.0]]
+        assert found.too_short == ()
 
     def test_too_short_machine_is_named(self) -> None:
         with pytest.raises(InputInvalid, match=r"The machine 'b' has 1 rows; .* last 2"):
             build("m,vibration\na,1\na,2\nb,3\n", SERIES, machine="m")
+
+    def test_too_short_machine_is_named_beside_the_instances_of_the_others(self) -> None:
+        text = "m,vibration\na,1\nb,2\nb,3\nc,4\n"
+        found = build(text, SERIES, machine="m", skip_short=True)
+        assert (found.labels, found.positions) == (("b",), (2,))
+        assert [one.label for one in found.too_short] == ["a", "c"]
+        assert (
+            found.too_short[0].reason == "The machine 'a' has 1 rows; the model needs the last 2."
+        )
+
+    def test_table_of_too_short_machines_only_is_rejected(self) -> None:
+        with pytest.raises(InputInvalid, match="The machine 'a' has 1 rows"):
+            build("m,vibration\na,1\nb,2\n", SERIES, machine="m", skip_short=True)
 
     def test_unknown_machine_column_is_named(self) -> None:
         with pytest.raises(InputInvalid, match="no column 'pump'"):

@@ -1,6 +1,7 @@
 """Predictions for a table: choose a model, upload the table, download the predictions.
 
-The rows are one call of `/v1/predictions`, billed to one of the account's keys.
+The rows are calls of `/v1/predictions`, billed to one of the account's keys: one, or one for each
+length of series.
 """
 
 import asyncio
@@ -17,8 +18,15 @@ from gateway.call.tags import TAGS_HEADER
 from gateway.call.values import Principal, SignedInCaller
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, read_upload, with_errors
+from gateway.dashboard.i18n import dashboard_texts
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys, load_principal
+from gateway.dashboard.pages.own_models.prediction_calls import (
+    Predictions,
+    TableCall,
+    join_answers,
+    plan_calls,
+)
 from gateway.dashboard.pages.own_models.prediction_table import (
     HORIZON,
     DecisionForm,
@@ -26,8 +34,8 @@ from gateway.dashboard.pages.own_models.prediction_table import (
     read_instances,
     read_predictions,
     render_predictions,
-    render_request,
 )
+from gateway.dashboard.training_log import translate_message
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from gateway.inference.endpoints.predictions import PREDICTIONS
@@ -99,7 +107,9 @@ class PredictionPages(Controller):
                 page, database, clock, authenticator, fields.get("key", "")
             )
             client = PipelineClient(pipeline, clock)
-            csv = await _predict(client, parser, model_metadata, principal, fields, content)
+            csv = await _predict(
+                client, parser, model_metadata, principal, fields, content, page.language
+            )
         except PageNotFound:
             raise
         except AppError as error:
@@ -134,6 +144,7 @@ async def _predict(
     principal: Principal,
     fields: Mapping[str, str],
     content: bytes,
+    language: str,
 ) -> bytes:
     """Return the predictions as CSV. Raises the errors of table, model and call."""
     model, machine = fields.get("model", ""), fields.get("machine", "").strip()
@@ -151,10 +162,27 @@ async def _predict(
         raise TableNotPredicted(str(error), param="upload") from error
     decision = DecisionForm(*(fields.get(one, "") for one in (FALSE_ALARM, MISS, "act_on", LIMIT)))
     caller = SignedInCaller(principal.account_id, principal.key_id)
-    body = render_request(model, found, decision.costs())
-    response = await client.post(PREDICTIONS, caller, _TAGS, body)
-    label = machine or ("line" if found.labels[0] else "series")
-    return render_predictions(label, found.labels, read_predictions(response.status, response.body))
+    calls = await asyncio.to_thread(plan_calls, model, found, decision.costs())
+    answers = join_answers(found, calls, [await _send(client, caller, call) for call in calls])
+    label = machine or ("line" if answers[0].label else "series")
+    texts = dashboard_texts(language)
+    return render_predictions(
+        label,
+        [one.label for one in answers],
+        [one.prediction for one in answers],
+        [" ".join(translate_message(note, texts) for note in one.notes) for one in answers],
+    )
+
+
+async def _send(
+    client: PipelineClient, caller: SignedInCaller, call: TableCall
+) -> Predictions | str:
+    """Return the predictions of a call, or the message of its error."""
+    response = await client.post(PREDICTIONS, caller, _TAGS, call.body)
+    try:
+        return read_predictions(response.status, response.body)
+    except TableNotPredicted as error:
+        return error.message
 
 
 async def _render_form(

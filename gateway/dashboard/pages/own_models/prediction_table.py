@@ -11,7 +11,6 @@ import numpy as np
 
 from billing.invoice_documents.rendering.csv import BYTE_ORDER_MARK, format_csv_rows
 from gateway.upstream.declared_inputs import DeclaredInput
-from gateway.wire.costs import COSTS
 from infra.errors import AppError
 from infra.translations import gettext_noop
 from models.decisions.costs import CLASS, FALSE_ALARM, LIMIT, MISS
@@ -69,19 +68,12 @@ def read_instances(
     """
     constants = _constants(inputs, horizon)
     wanted = [one.as_column() for one in inputs]
-    found = build_instances(read_table(content), wanted, machine=machine, constants=constants)
+    found = build_instances(
+        read_table(content), wanted, machine=machine, constants=constants, skip_short=True
+    )
     if len(found.instances) > MAX_INSTANCES:
         raise InputInvalid(gettext_noop("The table has more than 20,000 rows. Split it."))
     return found
-
-
-def render_request(
-    model: str, found: TableInstances, costs: Mapping[str, Any] | None = None
-) -> bytes:
-    """Return the body of `/v1/predictions`; `costs` are those of wrong decisions, if stated."""
-    content = {"model": model, "instances": found.instances, "units": dict(found.units)}
-    parameters = {} if costs is None else {"parameters": {COSTS: costs}}
-    return msgspec.json.encode({**content, **parameters})
 
 
 def read_predictions(status: int, body: bytes) -> list[Mapping[str, Any]]:
@@ -94,20 +86,26 @@ def read_predictions(status: int, body: bytes) -> list[Mapping[str, Any]]:
 
 
 def render_predictions(
-    label: str, labels: Sequence[str], predictions: Sequence[Mapping[str, Any]]
+    label: str,
+    labels: Sequence[str],
+    predictions: Sequence[Mapping[str, Any]],
+    notes: Sequence[str] = (),
 ) -> bytes:
     """Return predictions as CSV, one line for each instance, or for each step of its forecast.
 
-    `label` is the header of the labels.
+    `label` is the header of the labels. An empty prediction is a line without values. `notes` on
+    each prediction are a last column, if there are any.
     """
-    names = list(predictions[0]) if predictions else []
+    first = next((one for one in predictions if one), {})
+    names, has_steps = list(first), bool(_steps(first))
+    of_each = notes if any(notes) else [""] * len(labels)
     lines = (
-        [text, *cells]
-        for text, prediction in zip(labels, predictions, strict=True)
-        for cells in _lines(prediction, names)
+        [text, *cells, *([note] if any(notes) else [])]
+        for text, prediction, note in zip(labels, predictions, of_each, strict=True)
+        for cells in _lines(prediction, names, has_steps)
     )
-    step = ["step"] if predictions and _steps(predictions[0]) else []
-    return BYTE_ORDER_MARK + format_csv_rows([[label, *step, *names], *lines])
+    header = [label, *(["step"] if has_steps else []), *names, *(["note"] if any(notes) else [])]
+    return BYTE_ORDER_MARK + format_csv_rows([header, *lines])
 
 
 def _parse_amount(name: str, text: str) -> float:
@@ -138,11 +136,12 @@ def _steps(prediction: Mapping[str, Any]) -> int:
     return len(forecast) if isinstance(forecast, list) else 0
 
 
-def _lines(prediction: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:
+def _lines(prediction: Mapping[str, Any], names: Sequence[str], has_steps: bool) -> list[list[str]]:
     """Return the cells of a prediction: a line, or for a forecast a line for each step."""
     steps = _steps(prediction)
     if not steps:
-        return [[_cell(prediction.get(name)) for name in names]]
+        step = [""] if has_steps else []
+        return [[*step, *(_cell(prediction.get(name)) for name in names)]]
     return [
         [str(step + 1), *(_cell(_at(prediction.get(name), step, steps)) for name in names)]
         for step in range(steps)

@@ -1,0 +1,85 @@
+"""The calls that predict a table, and their answers put together.
+
+instances of a table -> calls, each with series of one length -> answers in the order of the table
+
+A row, or a machine with series, costs the same in one call and in several.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from gateway.dashboard.pages.own_models.prediction_table import TableNotPredicted
+from gateway.wire.costs import COSTS
+from models.tables.instances import TableInstances
+from models.tables.series_lengths import last_steps, notes_on, used_lengths
+
+# Machines of more different lengths are shortened a little to share calls: a browser waits for
+# them, and an account's requests are limited.
+MAX_CALLS = 50
+
+Predictions = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TableCall:
+    """A body of `/v1/predictions` with the instances at some positions."""
+
+    positions: tuple[int, ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TableAnswer:
+    """The prediction of a row or machine, empty if there is none, with notes on it."""
+
+    label: str
+    prediction: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def plan_calls(
+    model: str, found: TableInstances, costs: Mapping[str, Any] | None = None
+) -> tuple[TableCall, ...]:
+    """Return the calls of a table, longest series first.
+
+    `costs` are those of wrong decisions, if stated.
+    """
+    members: dict[int, list[int]] = {}
+    for position, length in enumerate(used_lengths(found.instances, MAX_CALLS)):
+        members.setdefault(length, []).append(position)
+    parameters = {} if costs is None else {"parameters": {COSTS: costs}}
+    calls = []
+    for length in sorted(members, reverse=True):
+        instances = [last_steps(found.instances[one], length) for one in members[length]]
+        content = {"model": model, "instances": instances, "units": dict(found.units)}
+        body = msgspec.json.encode({**content, **parameters})
+        calls.append(TableCall(tuple(members[length]), body))
+    return tuple(calls)
+
+
+def join_answers(
+    found: TableInstances, calls: Sequence[TableCall], answers: Sequence[Predictions | str]
+) -> list[TableAnswer]:
+    """Return what is answered for each instance in order, then the machines without an instance.
+
+    answers: the predictions of each call, or the message of its error, which is then a note.
+    Raises TableNotPredicted with the first error if no call was answered.
+    """
+    errors = [answer for answer in answers if isinstance(answer, str)]
+    if len(errors) == len(answers):
+        raise TableNotPredicted(errors[0])
+    joined: dict[int, TableAnswer] = {}
+    used = used_lengths(found.instances, MAX_CALLS)
+    for call, answer in zip(calls, answers, strict=True):
+        for order, position in enumerate(call.positions):
+            label = found.labels[position]
+            if isinstance(answer, str):
+                joined[position] = TableAnswer(label, notes=(answer,))
+            else:
+                notes = notes_on(found.instances[position], used[position])
+                joined[position] = TableAnswer(label, answer[order], notes)
+    too_short = [TableAnswer(one.label, notes=(one.reason,)) for one in found.too_short]
+    return [*(joined[position] for position in sorted(joined)), *too_short]
