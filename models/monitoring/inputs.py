@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models.monitoring.components import Flags, Floats
 from models.series.calls import ColumnRange
+from models.tables.codes import as_known
 
 # The least deviation of a number, in parts of its size: float32 has some seven digits.
 _DIGITS = 1e-6
@@ -85,7 +86,7 @@ class MonitoredInputs(msgspec.Struct, frozen=True):
 
 def _one_hot(category: CategoryRange, values: NDArray[np.generic]) -> Floats:
     """Return the features of a category, NaN where its value is missing."""
-    texts = np.asarray(values, dtype=object)[..., np.newaxis]
+    texts = as_known(values, {*category.values, ""})[..., np.newaxis]
     found = (texts == np.array(category.frequent, dtype=object)).astype(np.float64)
     return np.where(texts == "", np.nan, found)
 
@@ -107,4 +108,4 @@ def _is_beyond(column: ColumnRange, values: NDArray[np.generic]) -> Flags:
 def _is_unknown(category: CategoryRange, values: NDArray[np.generic]) -> Flags:
     """Return which texts did not occur in normal operation; missing ones never."""
     known = {*category.values, ""}
-    return np.array([value not in known for value in values], dtype=np.bool_)
+    return np.array([text not in known for text in as_known(values, known)], dtype=np.bool_)

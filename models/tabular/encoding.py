@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.tables.codes import as_known
 from models.tables.columns import Column
 from models.tabular.data import Floats
 from models.tabular.pairs import PairEncoding, encode_pairs
@@ -79,7 +80,7 @@ class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
 
     def encode(self, values: NDArray[np.generic]) -> Features:
         """Return the features: 1 in the column of a row's value."""
-        texts = self._as_trained(values)
+        texts = as_known(values, {*self.values, ""})
         return np.stack([texts == value for value in self.frequent], axis=1).astype(np.float32)
 
     def without_fill(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -94,13 +95,7 @@ class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
     def is_outside(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Return which values did not occur in training; a missing one is not outside."""
         known = {*self.values, ""}
-        return np.array([text not in known for text in self._as_trained(values)], dtype=np.bool_)
-
-    def _as_trained(self, values: NDArray[np.generic]) -> NDArray[np.object_]:
-        """Return texts as training had them: earlier releases read the code `007` as `7`."""
-        known = {*self.values, ""}
-        texts = [text if text in known else _without_zeros(str(text), known) for text in values]
-        return np.array(texts, dtype=object)
+        return np.array([text not in known for text in as_known(values, known)], dtype=np.bool_)
 
 
 ColumnEncoding = NumberEncoding | CategoryEncoding
@@ -188,12 +183,6 @@ def column_values(inputs: Sequence[Column]) -> dict[str, NDArray[np.generic]]:
         column.name: column.numbers if column.numbers is not None else _texts(column)
         for column in inputs
     }
-
-
-def _without_zeros(text: str, known: set[str]) -> str:
-    """Return a code without leading zeros if it is known so, else as it is."""
-    short = text.lstrip("0") or "0"
-    return short if text.isdecimal() and short in known else text
 
 
 def _fit_column(column: Column, most: int) -> ColumnEncoding:
