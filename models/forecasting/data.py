@@ -51,8 +51,8 @@ class ForecastData:
     """The series of a table.
 
     series: gapless parts with standardised further columns. time: name of the time column. low,
-    high: smallest and largest value of the target. pauses: without which
-    times are counted. day_order: of the dates of the time column.
+    high: smallest and largest value of the target. pauses: without which times are counted.
+    day_order: of the dates of the time column.
     """
 
     target: str

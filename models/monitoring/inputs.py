@@ -86,7 +86,7 @@ class MonitoredInputs(msgspec.Struct, frozen=True):
 
 def _one_hot(category: CategoryRange, values: NDArray[np.generic]) -> Floats:
     """Return the features of a category, NaN where its value is missing."""
-    texts = as_known(values, {*category.values, ""})[..., np.newaxis]
+    texts = as_known(values, category.values)[..., np.newaxis]
     found = (texts == np.array(category.frequent, dtype=object)).astype(np.float64)
     return np.where(texts == "", np.nan, found)
 
@@ -108,4 +108,5 @@ def _is_beyond(column: ColumnRange, values: NDArray[np.generic]) -> Flags:
 def _is_unknown(category: CategoryRange, values: NDArray[np.generic]) -> Flags:
     """Return which texts did not occur in normal operation; missing ones never."""
     known = {*category.values, ""}
-    return np.array([text not in known for text in as_known(values, known)], dtype=np.bool_)
+    texts = as_known(values, category.values)
+    return np.array([text not in known for text in texts], dtype=np.bool_)

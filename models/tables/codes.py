@@ -18,7 +18,7 @@ def as_known(values: NDArray[np.generic], known: Collection[str]) -> NDArray[np.
 
 def _known_form(text: str, known: Collection[str]) -> str:
     """Return a code without leading zeros if only that is known, else as it is."""
-    if text in known or not text.isdecimal():
+    if not text.startswith("0") or not text.isdecimal() or text in known:
         return text
     short = text.lstrip("0") or "0"
     return short if short in known else text

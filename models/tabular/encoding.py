@@ -80,7 +80,7 @@ class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
 
     def encode(self, values: NDArray[np.generic]) -> Features:
         """Return the features: 1 in the column of a row's value."""
-        texts = as_known(values, {*self.values, ""})
+        texts = as_known(values, self.values)
         return np.stack([texts == value for value in self.frequent], axis=1).astype(np.float32)
 
     def without_fill(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -95,7 +95,9 @@ class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
     def is_outside(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Return which values did not occur in training; a missing one is not outside."""
         known = {*self.values, ""}
-        return np.array([text not in known for text in as_known(values, known)], dtype=np.bool_)
+        return np.array(
+            [text not in known for text in as_known(values, self.values)], dtype=np.bool_
+        )
 
 
 ColumnEncoding = NumberEncoding | CategoryEncoding

@@ -87,7 +87,7 @@ def _codes(column: Column, rows: Indices) -> Indices:
 
 
 def _edges(present: Floats) -> Floats:
-    """Return the lower edges of the bins: quantiles, and a bin for each value of a bin's rows."""
+    """Return the lower edges of the bins: quantiles, and values that fill a bin."""
     distinct, counts = np.unique(present, return_counts=True)
     bins = max(2, min(_BINS, len(present) // _ROWS_PER_BIN))
     if len(distinct) <= bins:

@@ -17,13 +17,13 @@ from gateway.dashboard.pages.own_models.prediction_calls import (
     TableCall,
     join_answers,
     plan_calls,
+    render_answers,
 )
 from gateway.dashboard.pages.own_models.prediction_table import (
     DecisionForm,
     TableNotPredicted,
     read_instances,
     read_predictions,
-    render_predictions,
 )
 from gateway.upstream.declared_inputs import parse_declared_inputs
 
@@ -78,15 +78,8 @@ def _predict(
     calls = plan_calls(model, found, decision.costs())
     sent = [_send(http, call) for call in calls]
     answers = join_answers(found, calls, [predictions for predictions, _ in sent])
-    label = table.machine or ("line" if answers[0].label else "series")
-    content = render_predictions(
-        label,
-        [one.label for one in answers],
-        [one.prediction for one in answers],
-        [" ".join(one.notes) for one in answers],
-    )
     costs = [nano_from_text(cost) for _, cost in sent if cost]
-    return content, nano_text(sum(costs)) if costs else ""
+    return render_answers(table.machine, answers, str), nano_text(sum(costs)) if costs else ""
 
 
 def _send(http: httpx.Client, call: TableCall) -> tuple[Predictions | str, str]:

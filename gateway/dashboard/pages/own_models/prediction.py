@@ -26,6 +26,7 @@ from gateway.dashboard.pages.own_models.prediction_calls import (
     TableCall,
     join_answers,
     plan_calls,
+    render_answers,
 )
 from gateway.dashboard.pages.own_models.prediction_table import (
     HORIZON,
@@ -33,7 +34,6 @@ from gateway.dashboard.pages.own_models.prediction_table import (
     TableNotPredicted,
     read_instances,
     read_predictions,
-    render_predictions,
 )
 from gateway.dashboard.training_log import translate_message
 from gateway.identity.audit_log import record_audit_event
@@ -164,14 +164,8 @@ async def _predict(
     caller = SignedInCaller(principal.account_id, principal.key_id)
     calls = await asyncio.to_thread(plan_calls, model, found, decision.costs())
     answers = join_answers(found, calls, [await _send(client, caller, call) for call in calls])
-    label = machine or ("line" if answers[0].label else "series")
     texts = dashboard_texts(language)
-    return render_predictions(
-        label,
-        [one.label for one in answers],
-        [one.prediction for one in answers],
-        [" ".join(translate_message(note, texts) for note in one.notes) for one in answers],
-    )
+    return render_answers(machine, answers, lambda note: translate_message(note, texts))
 
 
 async def _send(

@@ -1,17 +1,21 @@
 """The calls that predict a table, and their answers put together.
 
 instances of a table -> calls, each with series of one length -> answers in the order of the table
+-> CSV
 
 A row, or a machine with series, costs the same in one call and in several.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from gateway.dashboard.pages.own_models.prediction_table import TableNotPredicted
+from gateway.dashboard.pages.own_models.prediction_table import (
+    TableNotPredicted,
+    render_predictions,
+)
 from gateway.wire.costs import COSTS
 from models.tables.instances import TableInstances
 from models.tables.series_lengths import last_steps, notes_on, used_lengths
@@ -25,9 +29,10 @@ Predictions = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class TableCall:
-    """A body of `/v1/predictions` with the instances at some positions."""
+    """A body of `/v1/predictions` with the instances at some positions, of one length."""
 
     positions: tuple[int, ...]
+    length: int
     body: bytes
 
 
@@ -56,7 +61,7 @@ def plan_calls(
         instances = [last_steps(found.instances[one], length) for one in members[length]]
         content = {"model": model, "instances": instances, "units": dict(found.units)}
         body = msgspec.json.encode({**content, **parameters})
-        calls.append(TableCall(tuple(members[length]), body))
+        calls.append(TableCall(tuple(members[length]), length, body))
     return tuple(calls)
 
 
@@ -72,14 +77,28 @@ def join_answers(
     if len(errors) == len(answers):
         raise TableNotPredicted(errors[0])
     joined: dict[int, TableAnswer] = {}
-    used = used_lengths(found.instances, MAX_CALLS)
     for call, answer in zip(calls, answers, strict=True):
         for order, position in enumerate(call.positions):
             label = found.labels[position]
             if isinstance(answer, str):
                 joined[position] = TableAnswer(label, notes=(answer,))
             else:
-                notes = notes_on(found.instances[position], used[position])
+                notes = notes_on(found.instances[position], call.length)
                 joined[position] = TableAnswer(label, answer[order], notes)
     too_short = [TableAnswer(one.label, notes=(one.reason,)) for one in found.too_short]
     return [*(joined[position] for position in sorted(joined)), *too_short]
+
+
+def render_answers(
+    machine: str, answers: Sequence[TableAnswer], translate: Callable[[str], str]
+) -> bytes:
+    """Return answers as CSV, with the notes as `translate` renders them.
+
+    `machine` is the column of the table that names the machines, empty if there is none.
+    """
+    return render_predictions(
+        machine or ("line" if answers[0].label else "series"),
+        [one.label for one in answers],
+        [one.prediction for one in answers],
+        [" ".join(map(translate, one.notes)) for one in answers],
+    )

@@ -1,4 +1,4 @@
-"""Tables of predictions: a table and a form as a request, and its response as CSV."""
+"""Tables of predictions: a table and a form as instances, and predictions as CSV."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
