@@ -152,16 +152,38 @@ async def _run_lanes(
 
 
 async def retry_item(session: AsyncSession, clock: Clock, item_id: UUID) -> None:
-    """Queue a failed item again. For operators.
+    """Queue a failed item again, for operators; later items of its subject that run now end first.
 
     Its attempt count is kept: from the second attempt on, handlers first look for the result of
     earlier attempts.
     """
+    now = clock.now()
+    due_at = await _end_of_later_leases(session, item_id, now)
     await session.execute(
         update(OutboxItem)
         .where(col(OutboxItem.id) == item_id, col(OutboxItem.done_at).is_(None))
-        .values(given_up_at=None, due_at=clock.now(), created_at=clock.now())
+        .values(given_up_at=None, due_at=due_at, created_at=now)
     )
+
+
+async def _end_of_later_leases(session: AsyncSession, item_id: UUID, now: datetime) -> datetime:
+    """Return when the later items of the same subject that may be handled now are done, else now.
+
+    A later item that is handled beside an earlier one misses its effect. A claim and the delay
+    after a failed attempt look the same, so the longest wait is one lease. All later items are
+    locked: a claim that is not yet committed is waited for, and none is made until the end of the
+    transaction.
+    """
+    retried = aliased(OutboxItem)
+    later = await session.scalars(
+        select(OutboxItem)
+        .join(retried, col(retried.subject) == col(OutboxItem.subject))
+        .where(col(retried.id) == item_id, col(OutboxItem.id) > item_id, _QUEUE.pending)
+        .with_for_update(of=OutboxItem)
+        .execution_options(populate_existing=True)
+    )
+    ends = [row.due_at for row in later if row.attempts > 0 and row.due_at > now]
+    return min(max(ends, default=now), now + _QUEUE.lease)
 
 
 async def repeat_later_items(

@@ -225,6 +225,30 @@ class TestManualRetry:
             await retry_item(session, box.clock, (await box.row("a")).id)
         assert await box.deliver(receiver) == 0
 
+    async def test_retried_item_waits_for_a_later_one_that_is_handled_now(
+        self, box: Box, database: Database, receiver: Receiver
+    ) -> None:
+        await box.put("a", "subject")
+        await box.put("b", "subject")
+        receiver.answers["a"] = lambda: PermanentFailure("never")
+        started: list[str] = []
+
+        async def retry_first(item: ClaimedItem) -> None:
+            started.append(item.business_key)
+            if item.business_key == "b":
+                async with database.transaction() as session:
+                    await retry_item(session, box.clock, (await box.row("a")).id)
+                assert await box.deliver(receiver) == 0
+            else:
+                await receiver(item)
+
+        await process_due_items(database, box.clock, {"tell": retry_first})
+        assert started == ["a", "b"]
+        receiver.answers.clear()
+        box.clock.pass_(minutes=5)
+        assert await box.deliver(receiver) == 1
+        assert receiver.keys == ["a", "a"]
+
 
 class TestUnhandledActions:
     async def test_items_without_handler_are_left_unchanged(
