@@ -9,7 +9,7 @@ _MAX_BUDGET_TOKENS = 1 << 20
 
 
 class ReasoningEffort(StrEnum):
-    """OpenAI's `reasoning_effort`; `none` and `minimal` turn reasoning off."""
+    """An effort that a model has a budget for, or that turns reasoning off: `none`, `minimal`."""
 
     NONE = "none"
     MINIMAL = "minimal"
@@ -24,6 +24,14 @@ class ReasoningEffort(StrEnum):
 
 
 REASONING_EFFORTS = (ReasoningEffort.LOW, ReasoningEffort.MEDIUM, ReasoningEffort.HIGH)
+# The values of OpenAI's `reasoning_effort`; those above `high` get the budget of `high`.
+REQUESTED_EFFORTS: Mapping[str, ReasoningEffort] = MappingProxyType(
+    {
+        **{effort.value: effort for effort in ReasoningEffort},
+        "xhigh": ReasoningEffort.HIGH,
+        "max": ReasoningEffort.HIGH,
+    }
+)
 
 
 def parse_budgets(entry: Any) -> Mapping[str, int]:

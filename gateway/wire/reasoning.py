@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.call.errors import ParameterInvalid, ParameterUnsupported
 from models.catalog import Model
-from models.reasoning import ReasoningEffort
+from models.reasoning import REQUESTED_EFFORTS, ReasoningEffort
 
 EFFORT_FIELD = "reasoning_effort"
 # vLLM's field (SamplingParams.thinking_token_budget).
@@ -24,12 +24,11 @@ def parse_effort(value: str | None) -> ReasoningEffort | None:
     """Parse a request's `reasoning_effort`. Raises ParameterInvalid that lists the values."""
     if value is None:
         return None
-    try:
-        return ReasoningEffort(value)
-    except ValueError:
+    if value not in REQUESTED_EFFORTS:
         raise ParameterInvalid(
-            f"`{EFFORT_FIELD}` must be one of {', '.join(ReasoningEffort)}.", param=EFFORT_FIELD
-        ) from None
+            f"`{EFFORT_FIELD}` must be one of {', '.join(REQUESTED_EFFORTS)}.", param=EFFORT_FIELD
+        )
+    return REQUESTED_EFFORTS[value]
 
 
 def reasoning_fields(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from models.reasoning import ReasoningEffort
+from models.reasoning import REQUESTED_EFFORTS
 
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
@@ -17,7 +17,7 @@ StopText = Annotated[str, Meta(max_length=1000)]
 TokenId = Annotated[str, Meta(pattern=r"^[0-9]{1,7}$")]
 LogitBias = Annotated[float, Meta(ge=-100, le=100)]
 # Parsed by gateway/wire/reasoning.py, whose error lists the values.
-Effort = Annotated[str, Meta(extra_json_schema={"enum": [one.value for one in ReasoningEffort]})]
+Effort = Annotated[str, Meta(extra_json_schema={"enum": list(REQUESTED_EFFORTS)})]
 NonEmptyList = Annotated[list[msgspec.Raw], Meta(min_length=1)]
 
 

@@ -16,9 +16,7 @@ from gateway.wire.responses.request import (
     ResponseSchemaFormat,
 )
 from gateway.wire.responses.tools import ChatTools, chat_tools
-from models.reasoning import ReasoningEffort
-
-_EFFORTS = frozenset(one.value for one in ReasoningEffort)
+from models.reasoning import REQUESTED_EFFORTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +104,9 @@ def _response_format(request: ResponseRequest) -> dict[str, Any] | None:
 def _effort(request: ResponseRequest) -> str | None:
     """Return the requested effort. Raises ParameterInvalid that lists the values."""
     effort = None if request.reasoning is None else request.reasoning.effort
-    if effort is not None and effort not in _EFFORTS:
+    if effort is not None and effort not in REQUESTED_EFFORTS:
         raise ParameterInvalid(
-            f"`reasoning.effort` must be one of {', '.join(ReasoningEffort)}.",
+            f"`reasoning.effort` must be one of {', '.join(REQUESTED_EFFORTS)}.",
             param="reasoning.effort",
         )
     return effort

@@ -38,6 +38,10 @@ class TestModelThatCanReason:
             "thinking_token_budget": budget,
         }
 
+    @pytest.mark.parametrize("effort", ["xhigh", "max"])
+    def test_effort_above_high_has_the_budget_of_high(self, effort: str) -> None:
+        assert sent(reasoning_effort=effort) == sent(reasoning_effort="high")
+
     @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
     def test_limited_output_leaves_a_quarter_for_the_answer(self, limit: str) -> None:
         assert sent(reasoning_effort="high", **{limit: 100})["thinking_token_budget"] == 75
@@ -74,10 +78,13 @@ class TestModelThatCannotReason:
             self.refused(effort)
         assert error.value.param == "reasoning_effort"
 
-    @pytest.mark.parametrize("effort", ["xhigh", "", "Low", 3, ["low"]])
+    @pytest.mark.parametrize("effort", ["highest", "", "Low", 3, ["low"]])
     def test_unknown_effort_is_rejected(self, effort: Any) -> None:
         with pytest.raises(ParameterInvalid) as error:
             self.refused(effort)
         assert error.value.param == "reasoning_effort"
         if isinstance(effort, str):
-            assert "must be one of none, minimal, low, medium, high." in error.value.message
+            assert (
+                "must be one of none, minimal, low, medium, high, xhigh, max."
+                in error.value.message
+            )

@@ -227,13 +227,13 @@ class TestSettings:
     def test_settings_have_the_names_of_a_chat(self) -> None:
         chat = chat_of(
             max_output_tokens=7, temperature=0.5, top_p=0.9, stream=True, service_tier="flex",
-            reasoning={"effort": "low", "summary": "auto"}, top_logprobs=2,
+            reasoning={"effort": "xhigh", "summary": "auto"}, top_logprobs=2,
         )  # fmt: skip
         del chat["messages"]
         assert chat == {
             "max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "stream": True,
             "stream_options": {"include_usage": True}, "service_tier": "flex",
-            "reasoning_effort": "low", "logprobs": True, "top_logprobs": 2,
+            "reasoning_effort": "xhigh", "logprobs": True, "top_logprobs": 2,
         }  # fmt: skip
 
     @pytest.mark.parametrize(
