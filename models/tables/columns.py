@@ -1,7 +1,7 @@
 """The type of a column, inferred from its cells, and its values of that type."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -72,6 +72,8 @@ class Column:
 
 def infer_column(raw: RawColumn, unit: str | None = None, kind: Kind | None = None) -> Column:
     """Return a column with its type; `kind` and `unit` override what its cells and header say."""
+    if raw.numbers is None and (kind is Kind.TIME or (kind is None and _is_time_name(raw.name))):
+        raw = _with_numbers(raw)
     found = kind or _infer_kind(raw)
     match found:
         case Kind.NUMBER:
@@ -82,6 +84,16 @@ def infer_column(raw: RawColumn, unit: str | None = None, kind: Kind | None = No
             return Column(raw.name, found, texts=_clean_texts(raw.as_texts()))
         case Kind.EMPTY:
             return Column(raw.name, found, texts=np.full(len(raw), "", dtype=object))
+
+
+def _with_numbers(raw: RawColumn) -> RawColumn:
+    """Return a column of times whose texts are all numbers, such as `46086,25`, as numbers."""
+    texts = raw.as_texts()
+    sample = _sample_cells(texts)
+    if date_share(sample) > 0 or number_share(sample) < 1:
+        return raw
+    parsed = parse_numbers(texts, raw.decimal_mark)
+    return raw if parsed.invalid or parsed.unit else replace(raw, numbers=parsed.values)
 
 
 def _infer_kind(raw: RawColumn) -> Kind:

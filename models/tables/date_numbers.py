@@ -14,6 +14,8 @@ _EPOCH_SECONDS = (631_152_000.0, 4_102_444_800.0)
 # to 2050 that are taken for times if they lie on whole seconds.
 _EXCEL_DAYS, _SURE_EXCEL_DAYS = (20_000.0, 60_000.0), (36_526.0, 55_153.0)
 _EXCEL_EPOCH, _DAY = 25_569.0, 86_400.0
+# Two-digit years from here on are of the last century.
+_PIVOT = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,12 @@ def dates_of_numbers(
     return NumberDates(seconds, (note,))
 
 
+def full_year(digits: str) -> int:
+    """Return the year of two or four digits; of two, those of this century up to 69."""
+    year = int(digits)
+    return year if len(digits) > 2 else year + (1900 if year >= _PIVOT else 2000)
+
+
 def _are_excel_times(days: Numbers, are_days: bool) -> bool:
     """Return whether numbers are times of the clock as parts of days, or `are_days` and whole."""
     if np.all(days % 1 == 0):
@@ -68,9 +76,12 @@ def _are_excel_times(days: Numbers, are_days: bool) -> bool:
 
 
 def read_number_dates(texts: Texts) -> Numbers | None:
-    """Return texts that are all numbers as seconds since 1970, as calls have them; else None."""
+    """Return texts that are all numbers as seconds since 1970, as calls have them; else None.
+
+    Numbers of days may have decimal commas.
+    """
     try:
-        numbers = [np.nan if is_missing(text) else float(text) for text in texts]
+        numbers = [np.nan if is_missing(text) else float(text.replace(",", ".")) for text in texts]
     except ValueError:
         return None
     found = dates_of_numbers(np.array(numbers), are_stated=True)

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -11,14 +11,16 @@ from itertools import pairwise
 import numpy as np
 
 from models.sentences import Sentence, sentence
-from models.tables.date_numbers import read_number_dates
+from models.tables.date_numbers import full_year, read_number_dates
+from models.tables.date_words import with_month_number
 from models.tables.numbers import is_missing
 from models.tables.table import Numbers, Texts
 
-# `8:15:00`, `8时15分`, `8点`.
+# `8:15:00`, `8时15分`, `8点`, `8 AM`, `8 Uhr`, `08`.
 _CLOCK = (
     r"(?P<hour>\d{1,2})(?:[:时点](?P<minute>\d{1,2})"
-    r"(?:[:分](?P<second>\d{1,2}(?:[.,]\d+)?)秒?|分?)|[时点])"
+    r"(?:[:分](?P<second>\d{1,2}(?:[.,]\d+)?)秒?|分?)|[时点]|(?=\s*(?:[AaPp]\.?\s?[Mm]\b|[Uu]hr))"
+    r"|(?<=[\sT]\d\d)(?![\d:.,]))"
 )
 _HALF = r"(?:\s*(?P<half>[AaPp]\.?\s?[Mm]\.?))?(?:\s*[Uu]hr)?"
 # An offset of hours alone follows a time only: `2026-03-05-01` is no date.
@@ -26,7 +28,14 @@ _TIME = (
     rf"(?:(?:[T\s,]+|(?<=日)|(?=[上下]午))(?P<noon>[上下]午)?\s*{_CLOCK}{_HALF}"
     r"(?:\s*(?P<hours>[+-]\d{2})(?![\d:]))?)?"
 )
-_ZONE = r"\s*(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?(?:\[[\w/+-]+\])?"
+# Names of zones that mean one offset only: `CST` is that of China and of Chicago.
+_NAMED_ZONES: Mapping[str, float] = {
+    "Z": 0.0, "UTC": 0.0, "GMT": 0.0, "CET": 3600.0, "MEZ": 3600.0, "CEST": 7200.0, "MESZ": 7200.0
+}  # fmt: skip
+_ZONE = (
+    rf"\s*(?P<zone>{'|'.join(_NAMED_ZONES)}|(?:UTC|GMT)[+-]\d{{1,2}}(?::?\d{{2}})?"
+    r"|[+-]\d{2}:?\d{2})?(?:\[[\w/+-]+\])?"
+)
 _YEAR_FIRST = re.compile(
     rf"(?P<year>\d{{4}})[-/.年](?P<month>\d{{1,2}})[-/.月](?P<day>\d{{1,2}})日?{_TIME}{_ZONE}"
 )
@@ -38,8 +47,6 @@ _COMPACT = re.compile(
     r"(?:[T ]?(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?)?(?P<half>)(?P<zone>Z)?"
 )
 _SAMPLE = 2_000
-# Two-digit years from here on are of the last century.
-_PIVOT = 70
 
 Parse = Callable[[str], float | None]
 """Returns the seconds since 1970 of a text, or None if it is no date of this form."""
@@ -84,7 +91,7 @@ def date_share(texts: Sequence[str]) -> float:
         return 0.0
     short = _has_last_years(present)
     year_last = (_year_last(True, short), _year_last(False, short))
-    forms = (_parse_year_first, _parse_compact, *year_last)
+    forms = (_parse_year_first, _parse_compact, _parse_named, *year_last)
     return max(sum(form(text) is not None for text in present) / len(present) for form in forms)
 
 
@@ -96,7 +103,9 @@ def parse_dates(texts: Texts, order: DayOrder | None = None) -> ParsedDates:
     may have a form of its own.
     """
     if (usual := _parse_usual(texts)) is not None:
-        return ParsedDates(usual, (), zone=find_zone(str(texts[0])) if len(texts) else None)
+        first = [str(text) for text in texts[:1]]
+        zone = find_zone(first[0]) if first else None
+        return ParsedDates(usual, (), _hour_notes(first), zone=zone)
     # From the whole column: its first rows may have no day above 12.
     step = max(1, len(texts) // _SAMPLE)
     sample = [text for text in texts[::step] if not is_missing(text)]
@@ -115,7 +124,8 @@ def parse_dates(texts: Texts, order: DayOrder | None = None) -> ParsedDates:
         numbers = read_number_dates(texts)
         return ParsedDates(seconds, tuple(invalid)) if numbers is None else ParsedDates(numbers, ())
     zone = find_zone(sample[0]) if sample else None
-    return ParsedDates(seconds, tuple(invalid), form.notes, form.order, zone)
+    notes = (*form.notes, *_hour_notes(sample[:1]))
+    return ParsedDates(seconds, tuple(invalid), notes, form.order, zone)
 
 
 def _parse_usual(texts: Texts) -> Numbers | None:
@@ -134,17 +144,38 @@ def _parse_usual(texts: Texts) -> Numbers | None:
 
 def find_zone(text: str) -> float | None:
     """Return the offset from UTC of a time, in seconds; None if its text states none."""
+    match = _match_any(text)
+    found = None if match is None else _zone_of(match)
+    return None if found is None else _zone_seconds(found)
+
+
+def _match_any(text: str) -> re.Match[str] | None:
+    """Return the match of a date of any form, None for other texts."""
     normalized = _normalized(text)
-    for pattern in (_YEAR_FIRST, _YEAR_LAST, _COMPACT):
-        if (match := pattern.fullmatch(normalized)) is not None:
-            found = _zone_of(match)
-            return None if found is None else _zone_seconds(found)
-    return None
+    normalized = with_month_number(normalized) or normalized
+    matches = (form.fullmatch(normalized) for form in (_YEAR_FIRST, _YEAR_LAST, _COMPACT))
+    return next((match for match in matches if match is not None), None)
+
+
+def _hour_notes(sample: Sequence[str]) -> tuple[Sentence, ...]:
+    """Return the note of dates such as `2026-03-05 08`, whose last number may be something else."""
+    matches = [match for text in sample if (match := _match_any(text)) is not None]
+    if not any(_has_bare_hour(match) for match in matches):
+        return ()
+    return (sentence("The last number of its dates was read as an hour: check this."),)
+
+
+def _has_bare_hour(match: re.Match[str]) -> bool:
+    """Return whether a time is an hour without minutes or a word."""
+    if match["hour"] is None or match["minute"] is not None or match["half"]:
+        return False
+    return match.string[match.end("hour") :].strip()[:1] not in tuple("时点Uu")
 
 
 def _any_form(order: DayOrder) -> Parse:
     """Return the parser of dates of all forms; those with the year last have this order."""
-    forms = (_parse_year_first, _parse_compact, _year_last(order is DayOrder.DAY_FIRST))
+    last = _year_last(order is DayOrder.DAY_FIRST)
+    forms = (_parse_year_first, _parse_compact, _parse_named, last)
 
     def parse(text: str) -> float | None:
         """Parse a text."""
@@ -160,12 +191,13 @@ def _find_form(sample: Sequence[str]) -> _Form:
     short = _has_last_years(sample)
     day_first = _Form(_year_last(True, short), DayOrder.DAY_FIRST)
     month_first = _Form(_year_last(False, short), DayOrder.MONTH_FIRST)
-    forms = (_Form(_parse_year_first), _Form(_parse_compact), day_first, month_first)
+    others = (_Form(_parse_year_first), _Form(_parse_compact), _Form(_parse_named))
+    forms = (*others, day_first, month_first)
     counts = [sum(form.parse(text) is not None for text in sample) for form in forms]
     best = forms[int(np.argmax(counts))]
-    if best is day_first and counts[2] == counts[3]:
+    if best is day_first and counts[3] == counts[4]:
         best = _assume_order(day_first, month_first, sample)
-    return _with_year_note(best, sample) if max(counts[2:]) == max(counts) > 0 else best
+    return _with_year_note(best, sample) if max(counts[3:]) == max(counts) > 0 else best
 
 
 def _assume_order(day_first: _Form, month_first: _Form, sample: Sequence[str]) -> _Form:
@@ -228,6 +260,12 @@ def _parse_compact(text: str) -> float | None:
     return match and _to_seconds(match, int(match["month"]), int(match["day"]))
 
 
+def _parse_named(text: str) -> float | None:
+    """Parse `5-Mar-2026`, `5. März 2026 08:15`, `Mar 5, 2026`."""
+    dated = with_month_number(_normalized(text))
+    return None if dated is None else _parse_year_first(dated)
+
+
 def _year_last(day_first: bool, short_years: bool = True) -> Parse:
     """Return the parser of `05.03.2026` and `03/05/2026`; a dot always puts the day first.
 
@@ -251,7 +289,7 @@ def _year_last(day_first: bool, short_years: bool = True) -> Parse:
 
 def _is_surely_date(match: re.Match[str]) -> bool:
     """Return whether a match with two digits of the year is a date."""
-    if match["hour"] is not None:
+    if match["minute"] is not None or match["half"]:
         return True
     return len(match["a"]) == len(match["b"]) == 2 and match["mark"] != "-"
 
@@ -268,7 +306,7 @@ def _to_seconds(match: re.Match[str], month: int, day: int) -> float | None:
         return None
     second = float((match["second"] or "0").replace(",", "."))
     try:
-        date = dt.datetime(_year_of(match), month, day, hour, minute, tzinfo=dt.UTC)
+        date = dt.datetime(full_year(match["year"]), month, day, hour, minute, tzinfo=dt.UTC)
     except ValueError:
         return None
     return date.timestamp() + second - _zone_seconds(_zone_of(match))
@@ -286,12 +324,6 @@ def _hour_of(match: re.Match[str]) -> int | None:
     return hour % 12 + (12 if is_late else 0)
 
 
-def _year_of(match: re.Match[str]) -> int:
-    """Return the year of a match; of two digits, those of this century up to 69."""
-    year = int(match["year"])
-    return year if len(match["year"]) > 2 else year + (1900 if year >= _PIVOT else 2000)
-
-
 def _zone_of(match: re.Match[str]) -> str | None:
     """Return the zone of a match, None if there is none."""
     hours = match.groupdict().get("hours")
@@ -300,8 +332,10 @@ def _zone_of(match: re.Match[str]) -> str | None:
 
 def _zone_seconds(zone: str | None) -> float:
     """Return the offset of a zone from UTC in seconds."""
-    if zone is None or zone in ("Z", "UTC"):
-        return 0.0
-    sign = -1.0 if zone.startswith("-") else 1.0
-    digits = zone[1:].replace(":", "")
-    return sign * (int(digits[:2]) * 3600.0 + int(digits[2:]) * 60.0)
+    if zone is None or zone in _NAMED_ZONES:
+        return _NAMED_ZONES.get(zone or "Z", 0.0)
+    offset = zone.removeprefix("UTC").removeprefix("GMT")
+    sign = -1.0 if offset.startswith("-") else 1.0
+    digits = offset[1:].replace(":", "")
+    hours, minutes = (digits, "0") if len(digits) < 3 else (digits[:-2], digits[-2:])
+    return sign * (int(hours) * 3600.0 + int(minutes) * 60.0)

@@ -181,6 +181,16 @@ class TestDates:
             "25.03.2026, 08:15 Uhr",
             "25.03.26 08:15",
             "03/25/26 8:15 a.m.",
+            "25-Mar-2026 08:15",
+            "25-MAR-26 08:15:00",
+            "25 March 2026 8:15 AM",
+            "Mar 25, 2026, 8:15 AM",
+            "Wed, 25 Mar 2026 08:15:00 GMT",
+            "25. März 2026 08:15",
+            "2026-03-25 09:15 CET",
+            "25.03.2026 10:15 MESZ",
+            "2026-03-25 16:15 UTC+8",
+            "2026-03-25 16:15:00 GMT+08:00",
         ],
     )
     def test_form_is_read(self, text: str) -> None:
@@ -197,6 +207,9 @@ class TestDates:
             ("03/25/2026 12:20 AM", "00:20"),
             ("03/25/2026 12:20PM", "12:20"),
             ("03/25/2026 3:20 p.m.", "15:20"),
+            ("03/25/2026 3 PM", "15:00"),
+            ("25.03.2026 15 Uhr", "15:00"),
+            ("25-Mar-2026 3 p.m.", "15:00"),
         ],
     )
     def test_half_of_the_day_is_read(self, text: str, hour: str) -> None:
@@ -209,16 +222,36 @@ class TestDates:
             "The last number of its dates was read as a year of two digits: check this.",
         )
 
+    def test_hours_without_minutes_are_noted(self) -> None:
+        column = of("2026-03-25 08", "2026-03-25 15", "2026-03-26 00")
+        assert times(column)[:2] == ["2026-03-25T08:00:00", "2026-03-25T15:00:00"]
+        assert column.notes == ("The last number of its dates was read as an hour: check this.",)
+        assert of("2026-03-25 8时", "2026-03-25 15时").notes == ()
+
     @pytest.mark.parametrize(
         "texts",
         [
+            ("2026-03-25 08:15 CST",) * 3,
+            ("10-12-26 01", "11-12-26 01", "12-12-26 01"),
+            ("5 mar", "6 mar", "7 mar"),
+            ("5 bar 2026", "6 bar 2026", "7 bar 2026"),
             ("26/03/05 08:15", "26/03/06 08:15", "26/03/07 08:15"),
             ("1.2.10", "1.2.11", "1.3.10"),
             ("10-12-26", "11-12-26", "12-12-26"),
             ("2026-03-05-01", "2026-03-05-02", "2026-03-05-03"),
             ("03/25/2026 13:20 AM",) * 3,
         ],
-        ids=["year first", "versions", "part numbers", "batches", "no hour"],
+        ids=[
+            "two zones",
+            "hours",
+            "no year",
+            "no month",
+            "year first",
+            "versions",
+            "part numbers",
+            "batches",
+            "no hour",
+        ],
     )
     def test_other_texts_are_no_dates(self, texts: tuple[str, ...]) -> None:
         assert of(*texts).kind is not Kind.TIME
@@ -273,6 +306,13 @@ class TestExcelDays:
             "Its numbers were read as dates of Excel, from 2026-03-05T00:00:00 to "
             "2026-03-18T17:00:00: check this.",
         )
+
+    def test_decimal_commas_are_read(self) -> None:
+        texts = [f"{day:.6f}".replace(".", ",") for day in self.DAYS]
+        column = infer_column(RawColumn("time", None, np.array(texts, dtype=object)))
+        assert times(column) == times(self.column("time", self.DAYS.round(6)))
+        assert column.notes
+        assert parse_dates(np.array(texts, dtype=object)).invalid == ()
 
     def test_whole_days_are_dates_in_a_column_of_dates_only(self) -> None:
         days = np.arange(46_086.0, 46_100.0)

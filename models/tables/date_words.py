@@ -1,0 +1,39 @@
+"""Dates with the name of their month, in English or German, rewritten with its number."""
+
+import re
+from collections.abc import Mapping
+
+from models.tables.date_numbers import full_year
+
+_MONTHS: Mapping[str, int] = {
+    "january": 1, "januar": 1, "february": 2, "februar": 2, "march": 3, "märz": 3, "april": 4,
+    "may": 5, "mai": 5, "june": 6, "juni": 6, "july": 7, "juli": 7, "august": 8, "september": 9,
+    "october": 10, "oktober": 10, "november": 11, "december": 12, "dezember": 12,
+}  # fmt: skip
+_ABBREVIATIONS: Mapping[str, int] = {
+    **{name[:3]: month for name, month in _MONTHS.items()},
+    "sept": 9,
+    "mrz": 3,
+}
+_NAME = r"(?P<name>[a-zä]{3,9})\.?"
+_YEAR = r"(?P<year>\d{4}|\d{2})(?!\d)(?P<rest>(?:[T\s,].*)?)"
+_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so)[a-z]*\.?,?\s+)?"
+_DAY_FIRST = re.compile(
+    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?(?:[\s/-]+|(?<=\.))?{_NAME}[\s,/-]*{_YEAR}",
+    re.IGNORECASE,
+)
+_MONTH_FIRST = re.compile(
+    rf"{_WEEKDAY}{_NAME}[\s/-]+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s,/-]+{_YEAR}", re.IGNORECASE
+)
+
+
+def with_month_number(text: str) -> str | None:
+    """Return `12 March 2024 08:15` or `Mar 12, 2024` as `2024-3-12…`; None for other texts."""
+    match = _DAY_FIRST.fullmatch(text) or _MONTH_FIRST.fullmatch(text)
+    if match is None:
+        return None
+    name = match["name"].lower()
+    month = _MONTHS.get(name, _ABBREVIATIONS.get(name))
+    if month is None:
+        return None
+    return f"{full_year(match['year'])}-{month}-{match['day']}{match['rest']}"
