@@ -22,6 +22,8 @@ _FACTOR, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
 _MIN_EXCESS = 2.0
 # With fewer different rows, each is repeated as no export is: they are settings.
 _MIN_DISTINCT_SHARE = 0.25
+# The same where every row is repeated as often as every other one, as by the same export again.
+_MIN_DISTINCT_SHARE_OF_EQUAL = 0.1
 _MAX_SAMPLE = 20_000
 
 
@@ -37,7 +39,9 @@ def find_copies(columns: Sequence[Column], rows: Indices) -> Indices | None:
     _, first, inverse, counts = np.unique(
         words, return_index=True, return_inverse=True, return_counts=True
     )
-    if not _MIN_DISTINCT_SHARE * len(rows) <= len(first) < len(rows):
+    are_equal = counts.min() == counts.max()
+    share = _MIN_DISTINCT_SHARE_OF_EQUAL if are_equal else _MIN_DISTINCT_SHARE
+    if not share * len(rows) <= len(first) < len(rows):
         return None
     pairs = float((counts * (counts - 1.0)).sum() / 2)
     if pairs <= _MIN_EXCESS * _expected_pairs(columns, rows[first], len(rows)):

@@ -160,6 +160,23 @@ class TestCopies:
         model = fit_model(data_of(double, Goal.NUMBER, target="y"), 1, lambda number, of: None)
         assert not model.comparison.is_better
 
+    def test_the_same_export_six_times_over_is_copies(self) -> None:
+        columns = machines()
+        del columns["machine"]
+        data = data_of(
+            {name: values * 6 for name, values in columns.items()}, Goal.CLASS, target="failure"
+        )
+        clusters = plan_splits(data).clusters.reshape(6, 320)
+        assert (clusters == clusters[0]).all()
+
+    def test_settings_that_are_each_repeated_twenty_times_are_no_copies(self) -> None:
+        columns: dict[str, list[object]] = {
+            "temperature": [80.1, 85.7, 91.3] * 20,
+            "speed": [1200.5, 1300.2, 1100.9] * 20,
+            "result": ["good", "bad", "good"] * 20,
+        }
+        assert data_of(columns, Goal.CLASS, target="result").copies is None
+
     def test_settings_that_a_plant_repeats_are_no_copies(self) -> None:
         generator = np.random.default_rng(5)
         recipe = generator.integers(0, 15, 600)
