@@ -16,6 +16,9 @@ from models.tabular.data import Floats, Goal, Indices, TabularData
 
 # A column by itself that predicts held-out rows so well is not a measurement.
 _MIN_ACCURACY_GAIN, _MIN_EXPLAINED = 0.98, 0.995
+# One row may be recorded wrongly among so many outside the most frequent class, in a column that
+# has the same value, such as 0 minutes of downtime, in most rows: a measurement has not.
+_ROWS_WITH_ERROR, _MIN_USUAL_SHARE = 20, 0.5
 _BINS = 200
 # Fewer rows for each bin, and chance fills the bins.
 _ROWS_PER_BIN = 4
@@ -52,13 +55,15 @@ def find_leaks(data: TabularData) -> tuple[Leak, ...]:
     is_class = data.target.goal is Goal.CLASS
     leaks = []
     for column in data.inputs:
+        needed = _MIN_EXPLAINED
         if not is_class and column.numbers is not None:
             share = _curve_share(column.numbers[rows], target, halves)
         elif is_class:
-            share = _class_share(_codes(column, rows), target, halves)
+            codes = _codes(column, rows)
+            share, needed = _class_share(codes, target, halves), _needed_share(codes, target)
         else:
             share = _mean_share(_codes(column, rows), target, halves)
-        if share >= (_MIN_ACCURACY_GAIN if is_class else _MIN_EXPLAINED):
+        if share >= needed:
             leaks.append(Leak(column.name, share))
     return tuple(sorted(leaks, key=lambda leak: -leak.share))
 
@@ -111,6 +116,16 @@ def _class_share(codes: Indices, target: Floats, halves: Indices) -> float:
     told = np.where(known[others, codes], best[others, codes], best_unusual[others, is_unusual])
     frequent = float(np.bincount(classes).max() / len(classes))
     return (float((told == classes).mean()) - frequent) / (1 - frequent) if frequent < 1 else 0.0
+
+
+def _needed_share(codes: Indices, target: Floats) -> float:
+    """Return the share of the classes that a column must tell by its bins to be named."""
+    counts = np.bincount(target.astype(np.intp))
+    rare = int(counts.sum() - counts.max())
+    has_usual = np.bincount(codes).max() >= _MIN_USUAL_SHARE * len(codes)
+    # Half a row more, because the shares are compared as fractions.
+    tolerated = 1.5 / rare if has_usual and rare >= _ROWS_WITH_ERROR else 0.0
+    return min(_MIN_ACCURACY_GAIN, 1 - tolerated)
 
 
 def _best_classes(

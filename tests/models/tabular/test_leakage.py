@@ -53,6 +53,39 @@ def test_column_with_a_value_of_its_own_for_each_failure_is_named(
     assert [one.column for one in find_leaks(data)] == ["repair"]
 
 
+def rare_failures(wrong: int) -> tuple[list[object], list[object]]:
+    """Minutes of downtime of 1,500 rows, some of them wrong, and the 30 failures."""
+    minutes: list[object] = [25 + row % 7 if row % 50 == 3 else 0 for row in range(1_500)]
+    failures: list[object] = ["yes" if value else "no" for value in minutes]
+    for number in range(wrong):
+        minutes[50 * number + (3 if number % 2 else 9)] = 0 if number % 2 else 30
+    return minutes, failures
+
+
+@pytest.mark.parametrize(("wrong", "named"), [(0, ["down"]), (1, ["down"]), (4, [])])
+def test_column_is_named_with_one_wrong_record_but_not_with_several(
+    wrong: int, named: list[str]
+) -> None:
+    minutes, failures = rare_failures(wrong)
+    noise = np.random.default_rng(7).normal(80, 5, len(minutes))
+    table: dict[str, list[object]] = {
+        "temp": [float(one) for one in noise],
+        "down": minutes,
+        "failure": failures,
+    }
+    data = data_of(table, Goal.CLASS, target="failure")
+    assert [one.column for one in find_leaks(data)] == named
+
+
+def test_measurement_that_misses_one_failure_is_not_named() -> None:
+    _, failures = rare_failures(0)
+    noise = np.random.default_rng(7).normal(0, 1, len(failures))
+    heat: list[object] = [float(one) for one in noise + 20 * np.array(np.array(failures) == "yes")]
+    heat[3] = 0.0
+    data = data_of({"heat": heat, "failure": failures}, Goal.CLASS, target="failure")
+    assert find_leaks(data) == ()
+
+
 def test_target_in_another_unit_is_named() -> None:
     microns: list[object] = [1000 * float(str(value)) for value in TABLE["wear"]]
     assert leaking(Goal.NUMBER, "wear", wear_um=microns) == ["wear_um"]
