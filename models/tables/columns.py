@@ -10,12 +10,8 @@ from models.sentences import Sentence
 from models.tables.date_numbers import dates_of_numbers
 from models.tables.dates import DayOrder, date_share, parse_dates
 from models.tables.headers import split_unit
-from models.tables.numbers import (
-    is_missing,
-    is_missing_category,
-    number_share,
-    parse_numbers,
-)
+from models.tables.missing import is_missing, is_missing_category
+from models.tables.numbers import number_share, parse_numbers
 from models.tables.scale_jumps import ScaleJump, find_scale_jump
 from models.tables.table import Numbers, RawColumn, Texts
 

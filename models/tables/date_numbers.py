@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.sentences import Sentence, sentence
-from models.tables.numbers import is_missing
+from models.tables.missing import is_missing
 from models.tables.table import Numbers, Texts
 
 # Numbers that are seconds or milliseconds since 1970, from 1990 to 2100.

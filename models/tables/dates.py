@@ -13,7 +13,7 @@ import numpy as np
 from models.sentences import Sentence, sentence
 from models.tables.date_numbers import full_year, read_number_dates
 from models.tables.date_words import with_month_number
-from models.tables.numbers import is_missing
+from models.tables.missing import is_missing
 from models.tables.table import Numbers, Texts
 
 # `8:15:00`, `8时15分`, `8点`, `8 AM`, `8 Uhr`, `08`.

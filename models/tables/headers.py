@@ -9,6 +9,7 @@ from itertools import chain
 from models.problems import Problem, Problems
 from models.sentences import Sentence, sentence
 from models.tables.assembling import Cell
+from models.tables.missing import is_missing
 from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
 MAX_NAME_LENGTH = 64
@@ -178,12 +179,13 @@ def name_problem(number: int, position: int, name: str, seen: Mapping[str, int])
 def _unit_row(below: Sequence[Sequence[Cell]], names: Sequence[str], first: int) -> dict[str, str]:
     """Return the units of the first row below the header if every text is a unit; else nothing.
 
-    A number follows in one of its columns: else `1, A` are the machine and the grade of a row.
+    A text for a missing value is none: `N/A` would be newton per ampere. A number follows in one
+    of the columns: else `1, A` are the machine and the grade of a row.
     """
     units: dict[int, str] = {}
     for position, cell in enumerate((below[0] if below else ())[first : first + len(names)]):
         text = str(cell).strip().strip("[]()（）")
-        if not text or text in ("-", "–", "1"):
+        if is_missing(text) or text in ("–", "1"):
             continue
         if not is_unit(text):
             return {}

@@ -10,15 +10,10 @@ import numpy as np
 from models.sentences import Sentence, sentence
 from models.tables.decimal_marks import COMMA, POINT, DecimalMark, is_thousands, marks_of_numbers
 from models.tables.headers import is_unit
+from models.tables.missing import is_missing
 from models.tables.table import Numbers, Texts
 from models.units import UnitMismatch, unit_conversion
 
-# Words that stand for a missing value, in the compared form.
-_MISSING = frozenset(
-    "nan na n/a #n/a null - -- --- ? . #div/0! #value! #ref! inf -inf missing 空 缺失".split()
-)
-# Words that say so among numbers only: as a class, `none` is the one without a fault.
-_MISSING_NUMBERS = _MISSING | frozenset("none nil unknown 无 未知".split())
 _CELL = re.compile(r"(?P<number>[-+]?[\d.,' \u00a0\u202f]*\d(?:[eE][-+]?\d+)?)\s*(?P<unit>\S.*)?")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _SPACES = re.compile(r"(?<=\d)[ '\u00a0\u202f](?=\d{3})")
@@ -39,16 +34,6 @@ class ParsedNumbers:
     unit: str | None
     invalid: tuple[int, ...]
     notes: tuple[Sentence, ...] = ()
-
-
-def is_missing(text: str) -> bool:
-    """Return whether a text stands for a missing number or time."""
-    return not text or text.lower() in _MISSING_NUMBERS
-
-
-def is_missing_category(text: str) -> bool:
-    """Return whether a text stands for a missing value among categories and texts."""
-    return not text or text.lower() in _MISSING
 
 
 def parse_numbers(

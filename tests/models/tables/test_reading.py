@@ -125,6 +125,17 @@ class TestCsv:
         assert dict(table.units) == {"temp": "°C", "speed": "rpm"}
         assert cells(table)["temp"] == [80]
 
+    @pytest.mark.parametrize("missing", ["N/A", "NA", "-", "none", "#N/A"])
+    def test_first_row_of_missing_values_only_is_no_unit_row(self, missing: str) -> None:
+        table = read_table(f"temp,speed\n{missing},{missing}\n80,1500\n".encode())
+        assert (dict(table.units), table.row_numbers.tolist()) == ({}, [2, 3])
+        assert cells(table)["temp"] == [missing, "80"]
+
+    @pytest.mark.parametrize("missing", ["N/A", "NA", "-", "none", "#N/A"])
+    def test_unit_row_with_a_missing_unit_is_read(self, missing: str) -> None:
+        table = read_table(f"temp,count\n°C,{missing}\n80,7\n".encode())
+        assert (dict(table.units), table.row_numbers.tolist()) == ({"temp": "°C"}, [3])
+
     def test_row_of_one_and_a_class_that_is_a_unit_elsewhere_is_no_unit_row(self) -> None:
         table = read_table(b"machine,grade\n1,A\n2,B\n")
         assert cells(table) == {"machine": [1, 2], "grade": ["A", "B"]}
