@@ -4,7 +4,7 @@ A model of rows gets an instance for each row of the table. A model of series ge
 machine: the last steps of its columns, in the order of time, as many as the machine has.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from models.tables.columns import Column, Kind, infer_column
 from models.tables.dates import parse_dates
 from models.tables.headers import split_unit
 from models.tables.model_names import with_model_names
+from models.tables.similar_headers import notes_on_similar
 from models.tables.table import RawColumn, RawTable, Texts
 
 Cell = float | str | None
@@ -50,7 +51,8 @@ class TableInstances:
     """Instances with their labels: the number of the row in the file, or the machine.
 
     units: by input, where the file states another unit than the model's. positions: the row of the
-    table that each instance ends with, from 0. too_short: machines without an instance.
+    table that each instance ends with, from 0. too_short: machines without an instance. notes: on
+    columns that may be optional inputs of the model under another name.
     """
 
     instances: tuple[Mapping[str, Value], ...]
@@ -58,6 +60,7 @@ class TableInstances:
     labels: tuple[str, ...]
     positions: tuple[int, ...] = ()
     too_short: tuple[ShortSeries, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ def build_instances(
         tuple(group.label for group in groups),
         tuple(int(group.rows[-1]) for group in groups),
         tuple(ShortSeries(group.label, _too_short(group, least)) for group in too_short),
+        _notes(table, inputs, {machine, *fixed}),
     )
 
 
@@ -127,6 +131,13 @@ def _require_columns(
     if missing:
         names = ", ".join(repr(name) for name in missing[:10])
         raise InputInvalid(f"The table has no column {names}. The names must be those of training.")
+
+
+def _notes(table: RawTable, inputs: Sequence[ModelInput], given: Set[str]) -> tuple[Sentence, ...]:
+    """Return notes on inputs without a column; `given` are not looked for among the columns."""
+    lacking = {one.name for one in inputs} - {*table.names, *given}
+    used = {one.name for one in inputs} | given
+    return notes_on_similar(lacking, [name for name in table.names if name not in used])
 
 
 def _read_cells(table: RawTable, raw: RawColumn, wanted: ModelInput) -> list[Cell]:

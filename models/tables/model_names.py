@@ -35,15 +35,15 @@ def with_model_names(table: RawTable, inputs: Iterable[str], others: Iterable[st
     return replace(renamed, units=MappingProxyType({**stated, **renamed.units}))
 
 
+def header_meaning(header: str) -> str:
+    """Return a header as it is compared: without its unit, case and repeated spaces."""
+    name = unicodedata.normalize("NFKC", split_unit(header)[0])
+    return _SPACES.sub(" ", name.casefold()).strip()
+
+
 def _by_meaning(headers: Iterable[str]) -> dict[str, list[str]]:
     """Return headers by what they mean."""
     found: dict[str, list[str]] = {}
     for header in headers:
-        found.setdefault(_meaning(header), []).append(header)
+        found.setdefault(header_meaning(header), []).append(header)
     return found
-
-
-def _meaning(header: str) -> str:
-    """Return a header as it is compared: without its unit, case and repeated spaces."""
-    name = unicodedata.normalize("NFKC", split_unit(header)[0])
-    return _SPACES.sub(" ", name.casefold()).strip()

@@ -9,6 +9,7 @@ from gateway.dashboard.pages.own_models.prediction_calls import (
     MAX_CALLS,
     join_answers,
     plan_calls,
+    render_answers,
 )
 from gateway.dashboard.pages.own_models.prediction_table import (
     MAX_INSTANCES,
@@ -79,6 +80,20 @@ class TestCalls:
     def test_rows_are_one_call(self) -> None:
         found = read_instances(b"torque\n1\n2\n3\n", (TORQUE,), "", "")
         assert [call.positions for call in plan_calls("m", found)] == [(0, 1, 2)]
+
+    def test_unused_column_that_is_nearly_an_optional_input_is_noted_in_the_first_line(
+        self,
+    ) -> None:
+        inputs = (TORQUE, DeclaredInput("temperature", "FP32", optional=True))
+        found = read_instances(b"torque,temprature\n1,70\n2,80\n", inputs, "", "")
+        answers = join_answers(found, plan_calls("m", found), [[{"v": 1}, {"v": 2}]])
+        content = render_answers("", answers, str).decode("utf-8-sig")
+        assert content.splitlines() == [
+            "line,v,note",
+            "2,1,\"The table has no column 'temperature', and its column 'temprature' is not used: "
+            'if they are the same, rename it."',
+            "3,2,",
+        ]
 
     def test_error_of_a_call_is_the_note_of_its_machines(self) -> None:
         found = read_instances(series(a=3, b=2), CURVE, "line", "2")

@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
+from models.anomaly.variant import RESERVED as DETECTOR_SETTINGS
+from models.forecasting.data import RESERVED_NAMES as FORECAST_SETTINGS
 from models.signature import InputInvalid
 from models.tables.instances import ModelInput, TableInstances, build_instances
 from models.tables.reading import read_table
+from models.tables.similar_headers import SETTINGS
+from models.tabular.data import RESERVED_NAMES as ROW_SETTINGS
 
 ROWS = (ModelInput("temperature"), ModelInput("grade", is_text=True, is_optional=True))
 SERIES = (ModelInput("vibration", steps=(2, 3)),)
@@ -63,6 +67,37 @@ class TestRows:
         assert build("Speed,speed,load\n1,2,3\n", inputs).instances == (
             {"Speed": 1.0, "load": 3.0},
         )
+
+    @pytest.mark.parametrize("header", ["temprature", "Temperatur [K]", "TEMPERATRUE"])
+    def test_unused_header_that_is_nearly_a_missing_input_is_noted(self, header: str) -> None:
+        inputs = (ModelInput("torque"), ModelInput("temperature", is_optional=True))
+        assert build(f"torque,{header},grade\n1,80,A\n2,81,B\n", inputs).notes == (
+            f"The table has no column 'temperature', and its column '{header}' is not used: if "
+            "they are the same, rename it.",
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "header"),
+        [
+            ("temperature", "note"),
+            ("sensor_11", "sensor_12"),
+            ("level", "levels"),
+            ("air_temperature", "oil_temperature"),
+        ],
+    )
+    def test_missing_input_without_a_nearly_equal_header_is_not_noted(
+        self, name: str, header: str
+    ) -> None:
+        inputs = (ModelInput("torque"), ModelInput(name, is_optional=True))
+        assert build(f"torque,{header}\n1,80\n2,81\n", inputs).notes == ()
+
+    def test_columns_of_machines_and_inputs_are_not_taken_for_missing_inputs(self) -> None:
+        inputs = (*SERIES, ModelInput("vibrations", is_optional=True), ModelInput("lines"))
+        table = "line,vibration\na,1\na,2\n"
+        assert build(table, inputs, machine="line", constants={"lines": 1.0}).notes == ()
+
+    def test_names_that_trained_models_reserve_are_settings(self) -> None:
+        assert {*ROW_SETTINGS, *FORECAST_SETTINGS, *DETECTOR_SETTINGS} == SETTINGS
 
     def test_decimal_commas_are_read(self) -> None:
         found = build("temperature;grade\n80,5;A\n81,25;A\n")

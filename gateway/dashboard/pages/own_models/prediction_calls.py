@@ -7,7 +7,7 @@ A row, or a machine with series, costs the same in one call and in several.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -70,7 +70,8 @@ def join_answers(
 ) -> list[TableAnswer]:
     """Return what is answered for each instance in order, then the machines without an instance.
 
-    answers: the predictions of each call, or the message of its error, which is then a note.
+    answers: the predictions of each call, or the message of its error, which is then a note. The
+    first answer has the notes on the table too.
     Raises TableNotPredicted with the first error if no call was answered.
     """
     errors = [answer for answer in answers if isinstance(answer, str)]
@@ -86,7 +87,8 @@ def join_answers(
                 notes = notes_on(found.instances[position], call.length)
                 joined[position] = TableAnswer(label, answer[order], notes)
     too_short = [TableAnswer(one.label, notes=(one.reason,)) for one in found.too_short]
-    return [*(joined[position] for position in sorted(joined)), *too_short]
+    first, *others = [*(joined[position] for position in sorted(joined)), *too_short]
+    return [replace(first, notes=(*found.notes, *first.notes)), *others]
 
 
 def render_answers(
