@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.sentences import Sentence, sentence
+from models.sentences import Sentence, listing, sentence
 from models.signature import InputInvalid
 from models.tables.columns import Column, Kind, infer_column
 from models.tables.dates import parse_dates
@@ -22,6 +22,9 @@ from models.tables.table import RawColumn, RawTable, Texts
 Cell = float | str | None
 Value = Cell | list[Cell]
 Rows = NDArray[np.intp]
+
+# Columns or machines that an error names.
+_MAX_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def build_instances(
     least, most = _step_bounds(series)
     too_short = [group for group in groups if len(group.rows) < least]
     if too_short and (not skip_short or len(too_short) == len(groups)):
-        raise InputInvalid(_too_short(min(too_short, key=lambda one: len(one.rows)), least))
+        raise InputInvalid(_too_short_machines(too_short, len(groups), least))
     groups = [group for group in groups if len(group.rows) >= least]
     instances = tuple(
         {
@@ -129,7 +132,7 @@ def _require_columns(
     if machine and machine not in table.names:
         missing.append(machine)
     if missing:
-        names = ", ".join(repr(name) for name in missing[:10])
+        names = ", ".join(repr(name) for name in missing[:_MAX_NAMED])
         raise InputInvalid(f"The table has no column {names}. The names must be those of training.")
 
 
@@ -230,6 +233,22 @@ def _too_short(group: _Group, least: int) -> Sentence:
         series=of,
         count=len(group.rows),
         least=least,
+    )
+
+
+def _too_short_machines(too_short: Sequence[_Group], count: int, least: int) -> Sentence:
+    """Return the sentence on the machines, of so many, that have too few rows."""
+    shortest = sorted(too_short, key=lambda one: len(one.rows))
+    if len(shortest) == 1:
+        return _too_short(shortest[0], least)
+    named = [f"{one.label[:60]!r} ({len(one.rows)})" for one in shortest[:_MAX_NAMED]]
+    return sentence(
+        "{short} of {count} machines have too few rows; the model needs the last {least}. The "
+        "shortest: {machines}.",
+        short=len(shortest),
+        count=count,
+        least=least,
+        machines=listing(named),
     )
 
 

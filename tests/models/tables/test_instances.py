@@ -182,9 +182,21 @@ class TestSeries:
             found.too_short[0].reason == "The machine 'a' has 1 rows; the model needs the last 2."
         )
 
-    def test_table_of_too_short_machines_only_is_rejected(self) -> None:
-        with pytest.raises(InputInvalid, match="The machine 'a' has 1 rows"):
-            build("m,vibration\na,1\nb,2\n", SERIES, machine="m", skip_short=True)
+    def test_table_of_too_short_machines_only_is_rejected_with_their_number_and_names(self) -> None:
+        inputs = (ModelInput("vibration", steps=(3, 9)),)
+        with pytest.raises(InputInvalid) as failed:
+            build("m,vibration\na,1\na,2\nb,3\n", inputs, machine="m", skip_short=True)
+        assert failed.value.message == (
+            "2 of 2 machines have too few rows; the model needs the last 3. The shortest: "
+            "'b' (1), 'a' (2)."
+        )
+
+    def test_error_of_many_too_short_machines_names_ten(self) -> None:
+        table = "m,vibration\nlong,1\nlong,2\n" + "".join(f"m{one},1\n" for one in range(12))
+        with pytest.raises(InputInvalid) as failed:
+            build(table, SERIES, machine="m")
+        assert failed.value.message.startswith("12 of 13 machines have too few rows;")
+        assert failed.value.message.endswith("'m8' (1), 'm9' (1).")
 
     def test_unknown_machine_column_is_named(self) -> None:
         with pytest.raises(InputInvalid, match="no column 'pump'"):
