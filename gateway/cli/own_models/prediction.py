@@ -1,5 +1,6 @@
 """`maas models predict`: predict a table through the API, with an API key of one's own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -12,8 +13,9 @@ from billing.money import nano_from_text, nano_text
 from gateway.cli.api_client import error_message, open_api, send_request
 from gateway.cli.results import Record
 from gateway.cli.runner import command
+from gateway.dashboard.pages.own_models.call_queue import CallQueue
 from gateway.dashboard.pages.own_models.prediction_calls import (
-    Predictions,
+    AnsweredCall,
     TableCall,
     join_answers,
     plan_calls,
@@ -22,8 +24,8 @@ from gateway.dashboard.pages.own_models.prediction_calls import (
 from gateway.dashboard.pages.own_models.prediction_table import (
     DecisionForm,
     TableNotPredicted,
+    read_answer,
     read_instances,
-    read_predictions,
 )
 from gateway.upstream.declared_inputs import parse_declared_inputs
 
@@ -76,16 +78,18 @@ def _predict(
     content = table.file.read_bytes()
     found = read_instances(content, inputs, table.machine, table.horizon)
     calls = plan_calls(model, found, decision.costs())
-    sent = [_send(http, call) for call in calls]
-    answers = join_answers(found, calls, [predictions for predictions, _ in sent])
-    costs = [nano_from_text(cost) for _, cost in sent if cost]
-    return render_answers(table.machine, answers, str), nano_text(sum(costs)) if costs else ""
+    answered, costs = _send(http, calls)
+    content = render_answers(table.machine, join_answers(found, answered), str)
+    return content, nano_text(sum(costs)) if costs else ""
 
 
-def _send(http: httpx.Client, call: TableCall) -> tuple[Predictions | str, str]:
-    """Return the predictions of a call, or the message of its error, and its cost."""
-    response = send_request(http, "POST", "/v1/predictions", call.body)
-    if response.status_code != HTTPStatus.OK:
-        return error_message(response), ""
-    predictions = read_predictions(response.status_code, response.content)
-    return predictions, response.headers.get("x-maas-cost", "")
+def _send(http: httpx.Client, calls: Sequence[TableCall]) -> tuple[list[AnsweredCall], list[int]]:
+    """Make the calls and return their answers, and what they cost in billionths."""
+    queue, costs = CallQueue(calls), []
+    while (call := queue.next) is not None:
+        response = send_request(http, "POST", "/v1/predictions", call.body)
+        queue.record(read_answer(response.status_code, response.content))
+        cost = response.headers.get("x-maas-cost", "")
+        if response.status_code == HTTPStatus.OK and cost:
+            costs.append(nano_from_text(cost))
+    return queue.answered, costs

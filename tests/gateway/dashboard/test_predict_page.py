@@ -73,6 +73,16 @@ async def test_machines_of_other_lengths_are_answered_whole_at_the_price_of_a_ro
     assert sum(row["rows"] for row in rows) == 3
 
 
+async def test_no_call_follows_a_server_error(firm: Firm, upstream: FakeUpstream) -> None:
+    upstream.inputs[SPECIALIST] = [{"name": "load", "datatype": "FP32", "length": [2, 4]}]
+    upstream.predicts = None
+    lines = [f"L{count};{step}" for count in (4, 3, 2) for step in range(count)]
+    response = await predict(firm, "\n".join(["line;load", *lines]).encode(), machine="line")
+    assert response.status_code == 422
+    assert "failed to respond" in words(response.text)
+    assert {one["inputs"][0]["shape"][1] for one in upstream.received} == {4}
+
+
 @pytest.mark.parametrize(
     ("content", "fields", "message"),
     [

@@ -1,21 +1,27 @@
 """Tables of predictions as CSV, and uploads as instances."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from gateway.dashboard.pages.own_models.call_queue import CallQueue
 from gateway.dashboard.pages.own_models.prediction_calls import (
     MAX_CALLS,
+    AnsweredCall,
+    TableCall,
     join_answers,
     plan_calls,
     render_answers,
 )
 from gateway.dashboard.pages.own_models.prediction_table import (
     MAX_INSTANCES,
+    Predictions,
+    Refusal,
     TableNotPredicted,
+    read_answer,
     read_instances,
-    read_predictions,
     render_predictions,
 )
 from gateway.upstream.declared_inputs import DeclaredInput
@@ -65,6 +71,15 @@ def series(**lengths: int) -> bytes:
     return "\n".join(["line,load", *rows]).encode()
 
 
+def answered(calls: Sequence[TableCall], *answers: Predictions | Refusal) -> list[AnsweredCall]:
+    """Record the answers to the calls in turn."""
+    queue = CallQueue(calls)
+    for answer in answers:
+        queue.record(answer)
+    assert queue.next is None
+    return queue.answered
+
+
 class TestCalls:
     def test_machines_of_one_length_share_a_call_and_short_ones_are_named(self) -> None:
         found = read_instances(series(a=3, b=1, c=12, d=3, e=20), CURVE, "line", "2")
@@ -72,7 +87,7 @@ class TestCalls:
         assert [call.positions for call in calls] == [(1, 3), (0, 2)]
         sent = [json.loads(call.body)["instances"] for call in calls]
         assert [[one["load"][0] for one in instances] for instances in sent] == [[3, 11], [0, 0]]
-        answers = join_answers(found, calls, [[{"v": 1}, {"v": 2}], [{"v": 3}, {"v": 4}]])
+        answers = join_answers(found, answered(calls, [{"v": 1}, {"v": 2}], [{"v": 3}, {"v": 4}]))
         assert [one.label for one in answers] == ["a", "c", "d", "e", "b"]
         assert [one.prediction.get("v") for one in answers] == [3, 1, 4, 2, None]
         assert answers[-1].notes == ("The machine 'b' has 1 rows; the model needs the last 2.",)
@@ -86,7 +101,7 @@ class TestCalls:
     ) -> None:
         inputs = (TORQUE, DeclaredInput("temperature", "FP32", optional=True))
         found = read_instances(b"torque,temprature\n1,70\n2,80\n", inputs, "", "")
-        answers = join_answers(found, plan_calls("m", found), [[{"v": 1}, {"v": 2}]])
+        answers = join_answers(found, answered(plan_calls("m", found), [{"v": 1}, {"v": 2}]))
         content = render_answers("", answers, str).decode("utf-8-sig")
         assert content.splitlines() == [
             "line,v,note",
@@ -97,7 +112,8 @@ class TestCalls:
 
     def test_error_of_a_call_is_the_note_of_its_machines(self) -> None:
         found = read_instances(series(a=3, b=2), CURVE, "line", "2")
-        answers = join_answers(found, plan_calls("m", found), [[{"v": 1}], "There is a gap."])
+        sent = answered(plan_calls("m", found), [{"v": 1}], Refusal(400, "There is a gap."))
+        answers = join_answers(found, sent)
         assert [(one.prediction, one.notes) for one in answers] == [
             ({"v": 1}, ()),
             ({}, ("There is a gap.",)),
@@ -105,8 +121,17 @@ class TestCalls:
 
     def test_table_without_any_answer_is_an_error(self) -> None:
         found = read_instances(series(a=3, b=2), CURVE, "line", "2")
+        refusals = (Refusal(402, "The credit is used up."), Refusal(429, "Later."))
         with pytest.raises(TableNotPredicted, match="credit is used up"):
-            join_answers(found, plan_calls("m", found), ["The credit is used up.", "Later."])
+            join_answers(found, answered(plan_calls("m", found), *refusals))
+
+    def test_no_call_follows_a_server_error_which_is_the_note_of_all_later_machines(self) -> None:
+        found = read_instances(series(a=5, b=4, c=3, d=2), CURVE, "line", "2")
+        sent = answered(plan_calls("m", found), [{"v": 1}], Refusal(503, "It is busy."))
+        assert [(one.prediction, one.notes) for one in join_answers(found, sent)] == [
+            ({"v": 1}, ()),
+            *[({}, ("It is busy.",))] * 3,
+        ]
 
     def test_machines_of_many_lengths_are_shortened_to_share_calls(self) -> None:
         lengths = {f"m{length}": length for length in range(2, 2 + 2 * MAX_CALLS)}
@@ -114,7 +139,7 @@ class TestCalls:
         found = read_instances(series(**lengths), inputs, "line", "")
         calls = plan_calls("m", found)
         assert len(calls) == MAX_CALLS
-        answers = join_answers(found, calls, [[{"v": 1}] * 2] * MAX_CALLS)
+        answers = join_answers(found, answered(calls, *[[{"v": 1}] * 2] * MAX_CALLS))
         assert [one.label for one in answers] == list(lengths)
         assert [one.notes for one in answers[:2]] == [
             (),
@@ -140,6 +165,11 @@ def test_table_with_too_many_rows_is_rejected() -> None:
         read_instances(content, (TORQUE,), "", "")
 
 
-def test_error_of_the_call_is_the_message() -> None:
-    with pytest.raises(TableNotPredicted, match="credit is used up"):
-        read_predictions(402, b'{"error": {"message": "The credit is used up."}}')
+def test_error_of_the_call_is_read_with_its_field() -> None:
+    body = b'{"error": {"message": "It is wrong.", "param": "instances[3].load", "code": "x"}}'
+    assert read_answer(400, body) == Refusal(400, "It is wrong.", "instances[3].load")
+
+
+def test_error_page_of_a_proxy_is_an_error_with_its_status() -> None:
+    answer = read_answer(502, b"<html>Bad gateway</html>")
+    assert answer == Refusal(502, "The gateway responded with status 502.")

@@ -5,7 +5,7 @@ length of series.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
@@ -21,8 +21,9 @@ from gateway.dashboard.forms import FormState, read_form_fields, read_upload, wi
 from gateway.dashboard.i18n import dashboard_texts
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys, load_principal
+from gateway.dashboard.pages.own_models.call_queue import CallQueue
 from gateway.dashboard.pages.own_models.prediction_calls import (
-    Predictions,
+    AnsweredCall,
     TableCall,
     join_answers,
     plan_calls,
@@ -32,8 +33,8 @@ from gateway.dashboard.pages.own_models.prediction_table import (
     HORIZON,
     DecisionForm,
     TableNotPredicted,
+    read_answer,
     read_instances,
-    read_predictions,
 )
 from gateway.dashboard.training_log import translate_message
 from gateway.identity.audit_log import record_audit_event
@@ -163,20 +164,20 @@ async def _predict(
     decision = DecisionForm(*(fields.get(one, "") for one in (FALSE_ALARM, MISS, "act_on", LIMIT)))
     caller = SignedInCaller(principal.account_id, principal.key_id)
     calls = await asyncio.to_thread(plan_calls, model, found, decision.costs())
-    answers = join_answers(found, calls, [await _send(client, caller, call) for call in calls])
+    answers = join_answers(found, await _send(client, caller, calls))
     texts = dashboard_texts(language)
     return render_answers(machine, answers, lambda note: translate_message(note, texts))
 
 
 async def _send(
-    client: PipelineClient, caller: SignedInCaller, call: TableCall
-) -> Predictions | str:
-    """Return the predictions of a call, or the message of its error."""
-    response = await client.post(PREDICTIONS, caller, _TAGS, call.body)
-    try:
-        return read_predictions(response.status, response.body)
-    except TableNotPredicted as error:
-        return error.message
+    client: PipelineClient, caller: SignedInCaller, calls: Sequence[TableCall]
+) -> list[AnsweredCall]:
+    """Make the calls and return their answers."""
+    queue = CallQueue(calls)
+    while (call := queue.next) is not None:
+        response = await client.post(PREDICTIONS, caller, _TAGS, call.body)
+        queue.record(read_answer(response.status, response.body))
+    return queue.answered
 
 
 async def _render_form(

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 from gateway.dashboard.pages.own_models.prediction_table import (
+    Predictions,
+    Refusal,
     TableNotPredicted,
     render_predictions,
 )
@@ -24,8 +26,6 @@ from models.tables.series_lengths import last_steps, notes_on, used_lengths
 # them, and an account's requests are limited.
 MAX_CALLS = 50
 
-Predictions = Sequence[Mapping[str, Any]]
-
 
 @dataclass(frozen=True, slots=True)
 class TableCall:
@@ -34,6 +34,9 @@ class TableCall:
     positions: tuple[int, ...]
     length: int
     body: bytes
+
+
+AnsweredCall = tuple[TableCall, Predictions | Refusal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +68,21 @@ def plan_calls(
     return tuple(calls)
 
 
-def join_answers(
-    found: TableInstances, calls: Sequence[TableCall], answers: Sequence[Predictions | str]
-) -> list[TableAnswer]:
+def join_answers(found: TableInstances, answered: Sequence[AnsweredCall]) -> list[TableAnswer]:
     """Return what is answered for each instance in order, then the machines without an instance.
 
-    answers: the predictions of each call, or the message of its error, which is then a note. The
-    first answer has the notes on the table too.
-    Raises TableNotPredicted with the first error if no call was answered.
+    The error of a call is the note of its instances. The first answer has the notes on the table
+    too. Raises TableNotPredicted with the first error if no call was answered.
     """
-    errors = [answer for answer in answers if isinstance(answer, str)]
-    if len(errors) == len(answers):
+    errors = [answer.message for _, answer in answered if isinstance(answer, Refusal)]
+    if len(errors) == len(answered):
         raise TableNotPredicted(errors[0])
     joined: dict[int, TableAnswer] = {}
-    for call, answer in zip(calls, answers, strict=True):
+    for call, answer in answered:
         for order, position in enumerate(call.positions):
             label = found.labels[position]
-            if isinstance(answer, str):
-                joined[position] = TableAnswer(label, notes=(answer,))
+            if isinstance(answer, Refusal):
+                joined[position] = TableAnswer(label, notes=(answer.message,))
             else:
                 notes = notes_on(found.instances[position], call.length)
                 joined[position] = TableAnswer(label, answer[order], notes)

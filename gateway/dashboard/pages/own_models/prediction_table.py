@@ -25,6 +25,8 @@ HORIZON = "horizon"
 _LIST_SEPARATOR = "; "
 _DIGITS = 7
 
+Predictions = Sequence[Mapping[str, Any]]
+
 
 class TableNotPredicted(AppError):
     """A table for which no predictions were made; nothing was billed."""
@@ -32,6 +34,36 @@ class TableNotPredicted(AppError):
     status = 422
     type = "invalid_request_error"
     code = "table_not_predicted"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The error of a call: its HTTP status, message and field."""
+
+    status: int
+    message: str
+    param: str | None = None
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether the call failed for a reason of the server."""
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class _Error(msgspec.Struct, frozen=True):
+    """The fields of an API error that are read."""
+
+    message: str
+    param: str | None = None
+
+
+class _ErrorBody(msgspec.Struct, frozen=True):
+    """The body of an error response."""
+
+    error: _Error
+
+
+_ERROR_DECODER = msgspec.json.Decoder(_ErrorBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +108,17 @@ def read_instances(
     return found
 
 
-def read_predictions(status: int, body: bytes) -> list[Mapping[str, Any]]:
-    """Return the predictions of a response. Raises TableNotPredicted with the API's error."""
-    content = msgspec.json.decode(body)
-    if status != HTTPStatus.OK:
-        raise TableNotPredicted(str(content["error"]["message"]))
-    predictions: list[Mapping[str, Any]] = content["predictions"]
-    return predictions
+def read_answer(status: int, body: bytes) -> Predictions | Refusal:
+    """Return the predictions of a response, or its error."""
+    if status == HTTPStatus.OK:
+        predictions: Predictions = msgspec.json.decode(body)["predictions"]
+        return predictions
+    try:
+        error = _ERROR_DECODER.decode(body).error
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # Of a proxy before the gateway.
+        return Refusal(status, f"The gateway responded with status {status}.")
+    return Refusal(status, error.message, error.param)
 
 
 def render_predictions(
