@@ -73,6 +73,20 @@ async def test_machines_of_other_lengths_are_answered_whole_at_the_price_of_a_ro
     assert sum(row["rows"] for row in rows) == 3
 
 
+async def test_machine_with_refused_values_has_a_note_and_the_others_are_billed(
+    firm: Firm, upstream: FakeUpstream
+) -> None:
+    upstream.inputs[SPECIALIST] = [{"name": "load", "datatype": "FP32", "length": [2, 4]}]
+    # The upstream refuses calls of 13 rows, and names row 3.
+    lines = [f"L{line};{step}" for line in range(13) for step in range(2)]
+    response = await predict(firm, "\n".join(["line;load", *lines]).encode(), machine="line")
+    _, *answered = response.content.decode("utf-8-sig").splitlines()
+    assert [line.partition(",")[0] for line in answered] == [f"L{line}" for line in range(13)]
+    assert [line for line in answered if "above 200" in line] == [answered[3]]
+    rows = (await firm.gateway.http.get("/v1/usage")).json()["data"]
+    assert [row["rows"] for row in rows if row["settlement"] == "complete"] == [12]
+
+
 async def test_no_call_follows_a_server_error(firm: Firm, upstream: FakeUpstream) -> None:
     upstream.inputs[SPECIALIST] = [{"name": "load", "datatype": "FP32", "length": [2, 4]}]
     upstream.predicts = None

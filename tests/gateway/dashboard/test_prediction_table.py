@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dashboard.pages.own_models.call_queue import CallQueue
+from gateway.dashboard.pages.own_models.call_queue import MAX_REPEATS, CallQueue
 from gateway.dashboard.pages.own_models.prediction_calls import (
     MAX_CALLS,
     AnsweredCall,
@@ -95,6 +95,61 @@ class TestCalls:
     def test_rows_are_one_call(self) -> None:
         found = read_instances(b"torque\n1\n2\n3\n", (TORQUE,), "", "")
         assert [call.positions for call in plan_calls("m", found)] == [(0, 1, 2)]
+
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            Refusal(400, "`load` of row 1 has no value at position 2.", "instances[1][][2]"),
+            Refusal(400, "'load in row 0' in row 1, value 0 (-9) is below 0.", "load"),
+            Refusal(400, "Row 1 has no value in its last 3 steps.", "inputs"),
+        ],
+    )
+    def test_refused_machine_is_left_out_and_the_others_are_predicted(
+        self, refusal: Refusal
+    ) -> None:
+        found = read_instances(series(a=3, b=3, c=3, d=2), CURVE, "line", "2")
+        queue = CallQueue(plan_calls("m", found))
+        queue.record(refusal)
+        assert queue.next is not None
+        assert json.loads(queue.next.body) == {
+            "model": "m",
+            "instances": [{"load": [0.0, 1.0, 2.0], "horizon": 2.0}] * 2,
+            "units": {},
+        }
+        queue.record([{"v": 1}, {"v": 3}])
+        queue.record([{"v": 4}])
+        assert queue.next is None
+        answers = join_answers(found, queue.answered)
+        assert [one.label for one in answers] == ["a", "b", "c", "d"]
+        assert [one.prediction.get("v") for one in answers] == [1, None, 3, 4]
+        assert [one.notes for one in answers] == [(), (refusal.message,), (), ()]
+
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            Refusal(400, "'load' is in an unknown unit.", "units"),
+            Refusal(400, "'load' in row 7 is below 0.", "load"),
+            Refusal(503, "Row 1 failed."),
+        ],
+    )
+    def test_call_of_which_no_machine_is_refused_alone_is_not_repeated(
+        self, refusal: Refusal
+    ) -> None:
+        found = read_instances(series(a=3, b=3), CURVE, "line", "2")
+        assert len(answered(plan_calls("m", found), refusal)) == 1
+
+    def test_call_of_refused_rows_is_not_repeated(self) -> None:
+        found = read_instances(b"torque\n1\n2\n3\n", (TORQUE,), "", "")
+        sent = answered(plan_calls("m", found), Refusal(400, "Row 1 has no value in any input."))
+        with pytest.raises(TableNotPredicted, match="Row 1"):
+            join_answers(found, sent)
+
+    def test_calls_are_repeated_a_limited_number_of_times(self) -> None:
+        machines = {f"m{number}": 3 for number in range(MAX_REPEATS + 5)}
+        found = read_instances(series(**machines), CURVE, "line", "2")
+        refusals = [Refusal(400, "'load' in row 0 is below 0.")] * (MAX_REPEATS + 1)
+        sent = answered(plan_calls("m", found), *refusals)
+        assert [len(call.positions) for call, _ in sent] == [1] * MAX_REPEATS + [5]
 
     def test_unused_column_that_is_nearly_an_optional_input_is_noted_in_the_first_line(
         self,

@@ -25,15 +25,32 @@ from models.tables.series_lengths import last_steps, notes_on, used_lengths
 # Machines of more different lengths are shortened a little to share calls: a browser waits for
 # them, and an account's requests are limited.
 MAX_CALLS = 50
+_BODY_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_INSTANCES_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
 class TableCall:
-    """A body of `/v1/predictions` with the instances at some positions, of one length."""
+    """A body of `/v1/predictions` with the instances at some positions, of one length.
+
+    length: of their series, 0 for rows.
+    """
 
     positions: tuple[int, ...]
     length: int
     body: bytes
+
+    def take_out(self, place: int) -> tuple["TableCall", "TableCall"]:
+        """Return the call of the instance at a place, and that of all others."""
+        others = [one for one in range(len(self.positions)) if one != place]
+        return self._of([place]), self._of(others)
+
+    def _of(self, places: Sequence[int]) -> "TableCall":
+        """Return the call of the instances at some places."""
+        content = _BODY_DECODER.decode(self.body)
+        instances = _INSTANCES_DECODER.decode(content["instances"])
+        body = msgspec.json.encode({**content, "instances": [instances[one] for one in places]})
+        return TableCall(tuple(self.positions[one] for one in places), self.length, body)
 
 
 AnsweredCall = tuple[TableCall, Predictions | Refusal]
