@@ -7,6 +7,10 @@ from models.tables.instances import Value
 
 Instance = Mapping[str, Value]
 
+# Series of more different lengths are shortened a little to share calls: these follow each other,
+# and an account's requests are limited.
+MAX_LENGTHS = 50
+
 
 def series_length(instance: Instance) -> int:
     """Return the number of steps of an instance's series, 0 without any."""
@@ -23,6 +27,17 @@ def used_lengths(instances: Sequence[Instance], most: int) -> list[int]:
     size = -(-len(distinct) // most)
     used = {length: distinct[at - at % size] for at, length in enumerate(distinct)}
     return [used[length] for length in lengths]
+
+
+def group_by_length(instances: Sequence[Instance]) -> dict[int, list[int]]:
+    """Return the positions of the instances of which as many steps are used, longest series first.
+
+    There are at most MAX_LENGTHS groups. Instances without series are one, of the length 0.
+    """
+    members: dict[int, list[int]] = {}
+    for position, length in enumerate(used_lengths(instances, MAX_LENGTHS)):
+        members.setdefault(length, []).append(position)
+    return dict(sorted(members.items(), reverse=True))
 
 
 def last_steps(instance: Instance, length: int) -> Instance:

@@ -62,11 +62,12 @@ class ComparisonCalls:
         ]
 
     async def _predict_model(self, number: int, planned: PlannedModel) -> list[Mapping[str, Any]]:
-        """Return the predictions of one model."""
-        predictions: list[Mapping[str, Any]] = []
-        for batch, body in enumerate(planned.bodies):
-            predictions += await self._predict_batch(number, batch, body)
-        return predictions
+        """Return the predictions of one model, in the order of its instances."""
+        predictions: dict[int, Mapping[str, Any]] = {}
+        for batch, call in enumerate(planned.calls):
+            found = await self._predict_batch(number, batch, call.body)
+            predictions.update(zip(call.positions, found, strict=True))
+        return [predictions[position] for position in sorted(predictions)]
 
     async def _predict_batch(
         self, number: int, batch: int, body: bytes

@@ -6,7 +6,6 @@ models -> declared inputs -> instances of the table -> request bodies of at most
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from gateway.call.errors import ModelNotFound, ParameterInvalid, Unavailable
 from gateway.call.values import Principal, ResolvedModel
@@ -34,10 +33,18 @@ from infra.errors import AppError
 from models.adaptation import TrainingFileInvalid
 from models.signature import InputInvalid
 from models.tables.instances import ModelInput
-from models.tables.series_lengths import series_length
+from models.tables.series_lengths import group_by_length, last_steps
 
 # Small enough that a response is stored for its Idempotency-Key, and that others' calls get a turn.
 BATCH_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """A request body with some instances of a model, and their positions among all."""
+
+    positions: tuple[int, ...]
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +56,22 @@ class PlannedModel:
     per_call: int = BATCH_ROWS
 
     @property
-    def bodies(self) -> tuple[bytes, ...]:
-        """The request bodies that predict all instances, in order.
+    def calls(self) -> tuple[PlannedCall, ...]:
+        """The calls that predict all instances, each with series of one length.
 
-        The series of a call have one length.
+        Of more than MAX_LENGTHS lengths, some series are shortened a little.
         """
-        runs = [list(run) for _, run in groupby(self.found.instances, key=series_length)]
+        instances = self.found.instances
+        batches = (
+            (length, members[start : start + self.per_call])
+            for length, members in group_by_length(instances).items()
+            for start in range(0, len(members), self.per_call)
+        )
         return tuple(
-            self.body(run[start : start + self.per_call])
-            for run in runs
-            for start in range(0, len(run), self.per_call)
+            PlannedCall(
+                tuple(batch), self.body([last_steps(instances[one], length) for one in batch])
+            )
+            for length, batch in batches
         )
 
     def body(self, instances: Sequence[Mapping[str, object]]) -> bytes:

@@ -8,7 +8,6 @@ import pytest
 
 from gateway.dashboard.pages.own_models.call_queue import MAX_REPEATS, CallQueue
 from gateway.dashboard.pages.own_models.prediction_calls import (
-    MAX_CALLS,
     AnsweredCall,
     TableCall,
     join_answers,
@@ -26,6 +25,7 @@ from gateway.dashboard.pages.own_models.prediction_table import (
 )
 from gateway.upstream.declared_inputs import DeclaredInput
 from models.signature import InputInvalid
+from models.tables.series_lengths import MAX_LENGTHS
 
 TORQUE = DeclaredInput("torque", "FP32")
 CURVE = (DeclaredInput("load", "FP32", length=(2, 9)), DeclaredInput("horizon", "FP32"))
@@ -189,12 +189,12 @@ class TestCalls:
         ]
 
     def test_machines_of_many_lengths_are_shortened_to_share_calls(self) -> None:
-        lengths = {f"m{length}": length for length in range(2, 2 + 2 * MAX_CALLS)}
+        lengths = {f"m{length}": length for length in range(2, 2 + 2 * MAX_LENGTHS)}
         inputs = (DeclaredInput("load", "FP32", length=(2, 1000)),)
         found = read_instances(series(**lengths), inputs, "line", "")
         calls = plan_calls("m", found)
-        assert len(calls) == MAX_CALLS
-        answers = join_answers(found, answered(calls, *[[{"v": 1}] * 2] * MAX_CALLS))
+        assert len(calls) == MAX_LENGTHS
+        answers = join_answers(found, answered(calls, *[[{"v": 1}] * 2] * MAX_LENGTHS))
         assert [one.label for one in answers] == list(lengths)
         assert [one.notes for one in answers[:2]] == [
             (),

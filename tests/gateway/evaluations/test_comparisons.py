@@ -304,3 +304,24 @@ async def test_deleted_comparison_is_gone_and_an_open_one_is_not_deleted(
     assert cancelled.json()["status"] == "canceled"
     assert (await customer.gateway.http.delete(address)).json()["deleted"] is True
     assert (await customer.gateway.http.get(address)).status_code == 404
+
+
+async def test_machines_of_other_lengths_are_predicted_and_scored_in_the_order_of_the_table(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    upstream.inputs[name] = [{"name": "load", "datatype": "FP32", "length": [2, 9]}]
+    upstream.outputs = lambda _, request: {
+        "value": [one[-1] for one in request["inputs"][0]["data"]]
+    }
+    lines = [f"L{line};{line};{line}" for line in range(12) for _ in range(3 if line % 2 else 2)]
+    found = await compared(
+        customer,
+        [f"{name}:2", f"{name}:1"],
+        content="\n".join(["line;load;wear", *lines]).encode(),
+        machine="line",
+    )
+    assert (found["status"], found["rows"]) == ("completed", 12), found["error"]
+    assert [one["score"] for one in found["results"]] == [0.0, 0.0]
+    usage = [row for row in await customer.gateway.rows(6) if row["operation"] == "predictions"]
+    assert sorted(row["rows"] for row in usage) == [6, 6, 6, 6]

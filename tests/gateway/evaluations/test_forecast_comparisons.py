@@ -24,6 +24,7 @@ from gateway.evaluations.comparisons.labelled_table import (
 from gateway.wire.own_models.comparisons import ComparisonRequest
 from models.evaluation.statistics import Verdict
 from models.tables.instances import ModelInput
+from models.tables.series_lengths import MAX_LENGTHS
 
 SEASON, HORIZON = 24, 6
 INPUTS = [
@@ -137,10 +138,22 @@ def test_forecaster_is_known_by_its_horizon() -> None:
     assert not is_forecaster(INPUTS[:2])
 
 
-def test_call_of_a_comparison_has_series_of_one_length_in_order() -> None:
-    lengths = (3, 3, 3, 5, 3)
+def planned(*lengths: int) -> PlannedModel:
     instances = tuple({"load": [float(at)] * length} for at, length in enumerate(lengths))
-    planned = PlannedModel("m", LabelledInstances(instances, {}, tuple(range(5))), per_call=2)
-    sent = [json.loads(body)["instances"] for body in planned.bodies]
-    assert [len(one) for one in sent] == [2, 1, 1, 1]
-    assert [one for batch in sent for one in batch] == list(instances)
+    found = LabelledInstances(instances, {}, tuple(range(len(lengths))))
+    return PlannedModel("m", found, per_call=2)
+
+
+def test_call_of_a_comparison_has_series_of_one_length_wherever_they_are_in_the_table() -> None:
+    calls = planned(3, 5, 3, 5, 3).calls
+    assert [call.positions for call in calls] == [(1, 3), (0, 2), (4,)]
+    for call in calls:
+        sent = json.loads(call.body)["instances"]
+        assert [int(one["load"][0]) for one in sent] == list(call.positions)
+
+
+def test_series_of_many_lengths_are_shortened_to_share_calls() -> None:
+    calls = planned(*range(1, 2 * MAX_LENGTHS + 1)).calls
+    assert len(calls) == MAX_LENGTHS
+    sent = json.loads(calls[-1].body)["instances"]
+    assert [one["load"] for one in sent] == [[0.0], [1.0]]

@@ -20,11 +20,8 @@ from gateway.dashboard.pages.own_models.prediction_table import (
 )
 from gateway.wire.costs import COSTS
 from models.tables.instances import TableInstances
-from models.tables.series_lengths import last_steps, notes_on, used_lengths
+from models.tables.series_lengths import group_by_length, last_steps, notes_on
 
-# Machines of more different lengths are shortened a little to share calls: a browser waits for
-# them, and an account's requests are limited.
-MAX_CALLS = 50
 _BODY_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _INSTANCES_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -72,16 +69,13 @@ def plan_calls(
 
     `costs` are those of wrong decisions, if stated.
     """
-    members: dict[int, list[int]] = {}
-    for position, length in enumerate(used_lengths(found.instances, MAX_CALLS)):
-        members.setdefault(length, []).append(position)
     parameters = {} if costs is None else {"parameters": {COSTS: costs}}
     calls = []
-    for length in sorted(members, reverse=True):
-        instances = [last_steps(found.instances[one], length) for one in members[length]]
+    for length, members in group_by_length(found.instances).items():
+        instances = [last_steps(found.instances[one], length) for one in members]
         content = {"model": model, "instances": instances, "units": dict(found.units)}
         body = msgspec.json.encode({**content, **parameters})
-        calls.append(TableCall(tuple(members[length]), length, body))
+        calls.append(TableCall(tuple(members), length, body))
     return tuple(calls)
 
 
