@@ -9,6 +9,9 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+WEEK = 7 * DAY
+# From Monday 00:00 to 1970-01-01, a Thursday.
+SINCE_MONDAY = 3 * DAY
 # Steps that plants record with. A median of jittered times is rounded to the nearest one.
 _USUAL_STEPS = np.array(
     [

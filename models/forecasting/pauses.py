@@ -10,12 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.grid import DAY, HOUR, Floats, Indices
+from models.forecasting.grid import DAY, HOUR, SINCE_MONDAY, WEEK, Floats, Indices
 from models.sentences import Sentence, sentence
 
-WEEK = 7 * DAY
-# 1970-01-01 was a Thursday.
-_SINCE_MONDAY = 3 * DAY
 # Shorter steps are of machines that are recorded as long as they run.
 _MOST_SLOTS = round(WEEK / 60)
 # A time of the week is part of a pause if it is recorded in at most this share of the weeks, of
@@ -56,7 +53,7 @@ class Pauses(msgspec.Struct, frozen=True):
 
     def contain(self, times: Floats) -> NDArray[np.bool_]:
         """Return which times, in seconds since 1970, are in a pause."""
-        within = (times + _SINCE_MONDAY) % WEEK
+        within = (times + SINCE_MONDAY) % WEEK
         found = np.zeros(within.shape, dtype=np.bool_)
         for start, end in self.bounds:
             found |= (within >= start) & (within < end)
@@ -66,7 +63,7 @@ class Pauses(msgspec.Struct, frozen=True):
         """Return times outside pauses, in seconds since 1970, counted without pauses."""
         if not self.bounds:
             return times
-        weeks, within = np.divmod(times + _SINCE_MONDAY, WEEK)
+        weeks, within = np.divmod(times + SINCE_MONDAY, WEEK)
         return np.asarray(weeks * self.week + within - self._before(within))
 
     def restore(self, counted: Floats) -> Floats:
@@ -79,7 +76,7 @@ class Pauses(msgspec.Struct, frozen=True):
         for start, end in self.bounds:
             passed += np.where(within >= start - before, end - start, 0.0)
             before += end - start
-        return np.asarray(weeks * WEEK + within + passed - _SINCE_MONDAY)
+        return np.asarray(weeks * WEEK + within + passed - SINCE_MONDAY)
 
     def _before(self, within: Floats) -> Floats:
         """Return the length of the pauses before times of the week, in seconds."""
@@ -106,7 +103,7 @@ def find_pauses(
     phase = _phase(np.concatenate(times), step)
     recorded, weeks = np.zeros(slots), np.zeros(slots)
     for one in times:
-        steps = np.unique(np.round((one + _SINCE_MONDAY - phase) / step).astype(np.intp))
+        steps = np.unique(np.round((one + SINCE_MONDAY - phase) / step).astype(np.intp))
         recorded += np.bincount(steps % slots, minlength=slots)
         weeks += np.bincount(np.arange(steps[0], steps[-1] + 1) % slots, minlength=slots)
     if weeks.min() < _MIN_WEEKS:

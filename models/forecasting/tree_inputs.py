@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.grid import DAY, Floats, Indices
+from models.forecasting.grid import DAY, SINCE_MONDAY, Floats, Indices
 from models.forecasting.naive import MAX_AVERAGED
 from models.forecasting.windows import Form, Windows
-
-# 1970-01-01 was a Thursday.
-_FIRST_WEEKDAY = 3
 
 Inputs = NDArray[np.float32]
 """[windows · steps ahead, inputs]"""
@@ -64,7 +61,7 @@ def _columns(windows: Windows, form: Form, steps: Indices) -> Iterator[NDArray[A
 
 def weekday(times: Floats) -> Floats:
     """Return the day of the week of times in seconds since 1970, 0 for Monday."""
-    return np.asarray((np.floor(times / DAY) + _FIRST_WEEKDAY) % 7)
+    return np.asarray((np.floor(times / DAY) + SINCE_MONDAY // DAY) % 7)
 
 
 def _aligned(history: Floats, form: Form, steps: Indices) -> Iterator[Floats]:
