@@ -234,7 +234,7 @@ def _order_times(
     before = np.searchsorted(known, rows, side="right") - 1
     count = int(np.isnan(column.numbers[rows]).sum())
     note = sentence(
-        "{count} rows without a time count as at the time of the row before them.", count=count
+        "{count} rows have no time: each is placed at the time of the row before it.", count=count
     )
     return column.numbers[known[np.maximum(before, 0)]], (note,) if count else ()
 

@@ -72,7 +72,7 @@ class TestSplits:
         assert np.diff(plan.clusters).min() >= 0
         for split in plan.splits:
             assert split.training.max() < split.held_out.min()
-        assert "4 rows without a time count as at the time of the row before them." in data.notes
+        assert "4 rows have no time: each is placed at the time of the row before it." in data.notes
 
     def test_column_without_any_time_gives_no_order(self) -> None:
         columns = machines()
