@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.series.series import Floats, SeriesColumn, SeriesSet
 from models.signature import BYTES, Columns, InputField, InputInvalid
 from models.tables.columns import Kind
-from models.tables.dates import parse_dates
+from models.tables.dates import DayOrder, parse_dates
 
 # Steps of a series in one call.
 MAX_STEPS = 10_000
@@ -30,17 +30,21 @@ class ColumnRange(msgspec.Struct, frozen=True):
 
 
 class TimeColumn(msgspec.Struct, frozen=True):
-    """The time column of the training file: numbers, or dates as texts."""
+    """The time column of the training file: numbers, or dates as texts.
+
+    day_order: of day and month in its dates; None in artefacts of earlier releases.
+    """
 
     name: str
     is_date: bool
+    day_order: DayOrder | None = None
 
     @classmethod
     def of(cls, series: SeriesSet) -> "TimeColumn | None":
         """Return the time column of a training file, None if it has none."""
         if series.time_name is None:
             return None
-        return cls(series.time_name, series.time_kind is Kind.TIME)
+        return cls(series.time_name, series.time_kind is Kind.TIME, series.day_order)
 
 
 def input_fields(
@@ -132,7 +136,7 @@ def _check_order(time: TimeColumn, values: NDArray[np.generic]) -> None:
 def _date_seconds(time: TimeColumn, values: NDArray[np.generic]) -> Floats:
     """Return dates as seconds, NaN where empty. Raises InputInvalid for texts that are no dates."""
     flat = values.reshape(-1).astype(object)
-    parsed = parse_dates(flat)
+    parsed = parse_dates(flat, time.day_order)
     if parsed.invalid:
         row, step = divmod(parsed.invalid[0], values.shape[1])
         text = str(flat[parsed.invalid[0]])[:40]

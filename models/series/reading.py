@@ -55,6 +55,7 @@ def read_series(
         None if time is None else time.name,
         None if time is None else time.kind,
         tuple(notes) if left_out_notes else (),
+        None if time is None else time.day_order,
     )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.sentences import Sentence
 from models.tables.columns import Kind
+from models.tables.dates import DayOrder
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -47,6 +48,7 @@ class SeriesSet:
     """All series of a file.
 
     time_name, time_kind: the time column, None without one. notes: what was left out or assumed.
+    day_order: of day and month in its dates, None if they leave no doubt.
     """
 
     columns: tuple[SeriesColumn, ...]
@@ -54,6 +56,7 @@ class SeriesSet:
     time_name: str | None
     time_kind: Kind | None
     notes: tuple[Sentence, ...] = ()
+    day_order: DayOrder | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,0 +1,42 @@
+"""Times of a call with series: read in the order of day and month of the training file."""
+
+import numpy as np
+import pytest
+
+from models.series.calls import ColumnRange, TimeColumn, check_series
+from models.series.reading import read_series
+from models.signature import InputInvalid
+from models.tables.reading import read_table
+from models.tables.schema import SchemaRequest, infer_schema
+from tests.support.models.tables import csv
+
+TIMES = ["02/01/2026 08:00", "02/02/2026 08:00"], ["01/12/2026 08:00", "02/01/2026 08:00"]
+
+
+def time_column(form: str) -> TimeColumn:
+    """The time column of a file of 40 days whose dates are written in this form."""
+    days = [np.datetime64("2026-01-01") + day for day in range(40)]
+    table: dict[str, list[object]] = {
+        "time": [day.astype(object).strftime(form) for day in days],
+        "heat": [float(day % 7) for day in range(40)],
+        "load": [float(day % 5) for day in range(40)],
+    }
+    request = SchemaRequest(target="load", time="time")
+    found = TimeColumn.of(read_series(infer_schema(read_table(csv(table)), request)))
+    assert found is not None
+    return found
+
+
+def check(time: TimeColumn) -> None:
+    columns = {"heat": np.array([[1.0, 2.0], [3.0, 4.0]]), "time": np.array(TIMES, dtype=object)}
+    check_series(columns, [ColumnRange("heat", None, 0, 6)], time, 2)
+
+
+def test_times_are_read_with_the_month_first_if_the_training_file_has_it_first() -> None:
+    check(time_column("%m/%d/%Y %H:%M"))
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M"])
+def test_times_are_read_with_the_day_first_otherwise(form: str) -> None:
+    with pytest.raises(InputInvalid, match="is earlier than the value before it"):
+        check(time_column(form))
