@@ -17,7 +17,12 @@ from gateway.collaboration.tools import MAX_TOOLS, SpecialistTool, rank_tools
 from gateway.inference.asset_inputs import AssetInputs
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.hosted_tools.assets import AskedAsset, AssetReader, without_empty
-from gateway.inference.hosted_tools.helpers import AskedModel, HelperFinder, require_priced
+from gateway.inference.hosted_tools.helpers import (
+    AskedModel,
+    HelperFinder,
+    require_priced,
+    resolve_tool_model,
+)
 from gateway.inference.hosted_tools.recognition import recognise
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
@@ -168,7 +173,7 @@ class SpecialistTools:
         Raises the errors of the model's name if the request names it.
         """
         try:
-            resolved = self._parser.resolve_model(name, None, PREDICTIONS, principal)
+            resolved = resolve_tool_model(self._parser, principal, name, PREDICTIONS)
             _require_callable(principal, resolved, name)
         except AppError:
             if is_named:

@@ -140,5 +140,6 @@ async def test_language_model_and_specialist_are_called_in_one_loop(
 
 async def test_unknown_model_is_refused(gateway: Gateway, upstream: FakeUpstream) -> None:
     answer = await gateway.http.post(PATH, json=body_of(models=["nothing"]))
-    assert error_of(answer)["code"] == "model_not_found"
+    error = error_of(answer)
+    assert (error["code"], error["param"]) == ("model_not_found", "tools")
     assert upstream.received == []
