@@ -47,6 +47,9 @@ _COMPACT = re.compile(
     r"(?:[T ]?(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?)?(?P<half>)(?P<zone>Z)?"
 )
 _SAMPLE = 2_000
+# Longer texts are no dates. The expressions take time with the square of the length where a cell
+# has thousands of spaces: seconds for each.
+_MAX_LENGTH = 100
 
 Parse = Callable[[str], float | None]
 """Returns the seconds since 1970 of a text, or None if it is no date of this form."""
@@ -295,8 +298,11 @@ def _is_surely_date(match: re.Match[str]) -> bool:
 
 
 def _normalized(text: str) -> str:
-    """Return a text in compatibility form, without spaces around it."""
-    return unicodedata.normalize("NFKC", text).strip()
+    """Return a text in compatibility form, without spaces around it; empty if it is too long."""
+    if len(text) > _MAX_LENGTH:
+        return ""
+    normalized = unicodedata.normalize("NFKC", text).strip()
+    return normalized if len(normalized) <= _MAX_LENGTH else ""
 
 
 def _to_seconds(match: re.Match[str], month: int, day: int) -> float | None:

@@ -275,6 +275,12 @@ class TestDates:
         assert times(column)[1] == "2026-02-02T00:00:00"
         assert (column.notes, column.day_order) == ((), None)
 
+    def test_long_text_is_no_date(self) -> None:
+        assert of(*("2026-03-25" + " " * spaces + "08:15" for spaces in (90, 91, 92))).kind is (
+            Kind.CATEGORY
+        )
+        assert of("2026-03-25" + " " * 80 + "08:15").kind is Kind.TIME
+
     def test_impossible_date_is_invalid(self) -> None:
         assert of(*["2026-01-05"] * 20, "2026-02-30").invalid == (20,)
 
