@@ -8,10 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.access.project_scope import only_project
 from gateway.api.actors import key_actor
 from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.api.pagination import bidirectional_page_json, parse_cursor
-from gateway.api.project_scope import only_project
 from gateway.batches import batches
 from gateway.batches.creation import BatchCreation, Change
 from gateway.batches.offers import BatchOffers

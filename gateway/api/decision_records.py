@@ -8,8 +8,8 @@ from litestar.params import FromPath, FromQuery
 
 from billing.outcomes.evidence.decision_records import PURPOSE
 from billing.tables import DecisionRecord
+from gateway.access.project_scope import only_project
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
-from gateway.api.project_scope import only_project
 from gateway.call.values import Principal
 from gateway.collaboration.decisions import RECORD_PREFIX
 from gateway.registry.decision_records import find_record, list_records, record_json

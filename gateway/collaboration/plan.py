@@ -16,7 +16,8 @@ class Question:
     `texts` are the person's messages, the newest last. `recognised` are the models for the task
     that the classifier recognises with confidence. `from_asset` are the models that have all inputs
     because readings of an asset were added. With `is_text_work` the text is to be
-    translated: no tool is called unless the language model chooses one.
+    translated: no tool is called unless the language model chooses one. `asks_now`: whether the
+    newest message asks for a task by itself, or is the first one.
     """
 
     texts: tuple[str, ...]
@@ -26,6 +27,7 @@ class Question:
     recognised: frozenset[str]
     from_asset: frozenset[str] = frozenset()
     is_text_work: bool = False
+    asks_now: bool = True
 
     def missing(
         self, tool: SpecialistTool, extraction: Extraction | None = None
@@ -46,9 +48,10 @@ def direct_tools(question: Question, max_calls: int) -> tuple[SpecialistTool, ..
 
     These have all inputs, and are recognised, or the only ones with all of them where none is
     recognised. That a text names an asset does not yet ask for a specialist, unless there is one
-    only. Several models of one task are all asked, so that their disagreement shows.
+    only. Several models of one task are all asked, so that their disagreement shows. A message such
+    as `Thanks!` does not repeat the call for readings of an earlier one.
     """
-    if question.is_text_work:
+    if question.is_text_work or not (question.asks_now or question.has_new_readings):
         return ()
     filled = [tool for tool in question.tools if tool.required and not question.missing(tool)]
     recognised = [tool for tool in filled if tool.model in question.recognised]

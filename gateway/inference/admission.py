@@ -1,8 +1,7 @@
 """Admission control: reserve quota for the worst case of a call, or reject the call.
 
 Every call passes here. The worst case is priced by the same function as the invoice and reserved in
-every quota that limits it. If a quota does not cover it, the answer is shortened before the call is
-rejected.
+every quota that limits it. If a quota does not cover it, the answer is shortened first.
 """
 
 from collections.abc import Mapping
@@ -113,10 +112,15 @@ class Admission:
         MaxCostExceeded, ParameterInvalid, MeteringUnavailable and the errors of `compute_demand`.
         """
         max_cost = parse_max_cost(call.headers)
-        if max_cost is not None:
-            max_cost -= linked_cost_nano
         demand = self.compute_demand(call, principal, request)
-        return await self._admit(call, principal, request, demand, max_cost)
+        if max_cost is None:
+            return await self._admit(call, principal, request, demand, None)
+        try:
+            left = max_cost - linked_cost_nano
+            return await self._admit(call, principal, request, demand, left)
+        except _MaxCostExceeded as found:
+            cost = found.max_cost_nano + linked_cost_nano
+            raise max_cost_error(cost, max_cost, principal) from None
 
     async def _admit(
         self,
@@ -143,8 +147,6 @@ class Admission:
             fitted, reservation = await self._reserve(
                 demand, max_cost, request, self._credit_wait_s
             )
-        except _MaxCostExceeded as exceeded:
-            raise max_cost_error(exceeded.max_cost_nano, max_cost or 0, principal) from None
         except QuotaDenied as denied:
             raise quota_error(denied.shortage, principal, demand) from None
         return self._admitted_call(principal, request, fitted, reservation, max_cost)

@@ -9,6 +9,7 @@ from msgspec import Meta
 from billing.metering.error_fixes import is_error_code
 from billing.metering.usage import REQUEST_ID_PREFIX, list_usage, usage_to_json
 from gateway.access.model_views import list_models
+from gateway.access.project_scope import readable_projects
 from gateway.call.errors import ParameterInvalid
 from gateway.call.tags import TAGS_HEADER
 from gateway.inference.quotes import Quotes
@@ -121,7 +122,7 @@ class AccountTools:
         return await self._quotes.create(caller.principal, msgspec.json.encode(request), headers)
 
     async def _usage(self, caller: ToolCaller, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a page of the account's usage rows."""
+        """Return a page of the usage rows that the key may read."""
         wanted = parse_arguments(arguments, UsageArguments)
         before = None if wanted.before is None else ids.parse_id(REQUEST_ID_PREFIX, wanted.before)
         if wanted.before is not None and before is None:
@@ -135,6 +136,7 @@ class AccountTools:
                 limit=wanted.limit,
                 before=before,
                 error_code=wanted.error_code,
+                project_ids=readable_projects(caller.principal),
             )
         return {"calls": [usage_to_json(row) for row in rows]}
 

@@ -21,6 +21,7 @@ from gateway.responses.content import ContentPart
 from gateway.responses.store import ResponseOwner, ResponseStore
 from gateway.tables import SavedResponse
 from gateway.wire import body as bodies
+from gateway.wire.hosted_tools.tool import TOOLS_HEADER
 from gateway.wire.responses.items import Item
 from gateway.wire.responses.output import ResponseRef, ResponseStatus, response_object
 from infra.clock import Clock
@@ -29,7 +30,13 @@ from infra.database.database import Database
 _IDEMPOTENCY_HEADER = b"idempotency-key"
 _MAX_COST_HEADER = b"x-max-cost"
 # Headers of the request that apply to the call in the background.
-_KEPT_HEADERS = (_MAX_COST_HEADER, TAGS_HEADER, LATENCY_HEADER, FALLBACK_HEADER)
+_KEPT_HEADERS = (
+    _MAX_COST_HEADER,
+    TAGS_HEADER,
+    LATENCY_HEADER,
+    FALLBACK_HEADER,
+    TOOLS_HEADER,
+)
 # Fields that concern the response, not the call that answers it.
 _OWN_FIELDS = frozenset({"background", "store", "stream", "stream_options", "previous_response_id"})
 

@@ -25,7 +25,7 @@ else:
 # almost any bytes.
 _ENCODINGS = ("utf-8-sig", "gb18030")
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_HEADING = re.compile(r"^#{1,6} +(.+?)[ #]*$", re.MULTILINE)
+_HEADING = re.compile(r"^#{1,6} +([^ \n].*)$", re.MULTILINE)
 _MAX_HEADING_LENGTH = 200
 _MAX_PDF_PAGES = 2_000
 
@@ -83,9 +83,12 @@ def _extract_markdown(content: bytes) -> Document:
     """Return the decoded text with the positions of its `#` headings."""
     text = _decode_text(content)
     matches = _HEADING.finditer(text)
-    return Document(
-        text, tuple((match.start(), match[1][:_MAX_HEADING_LENGTH]) for match in matches)
-    )
+    return Document(text, tuple((match.start(), _heading_text(match[1])) for match in matches))
+
+
+def _heading_text(text: str) -> str:
+    """Return the text of a heading without the `#` that may follow it."""
+    return (text.rstrip(" #") or text)[:_MAX_HEADING_LENGTH]
 
 
 def _extract_table(content: bytes) -> Document:

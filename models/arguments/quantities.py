@@ -39,6 +39,9 @@ _LEADS_TO = re.compile(
 _TIME_JOINT = re.compile(r"\s*(?:and|又|零)?\s*")
 # `-` and `~` make a range, which is no series.
 _CHINESE_COMMA = re.compile(r"([\u4e00-\u9fff]\d{1,3}),(?=\d{1,2}(?![\d.,])|\d{1,2}\.\d)")
+# Expressions take time with the square, or more, of a run of white space: longer runs are cut.
+_SPACES, _MAX_SPACES = re.compile(r"[^\S\n]{21,}"), " " * 20
+_LINES, _MAX_LINES = re.compile(r"(?:[^\S\n]{0,20}\n){6,}"), "\n" * 5
 _BETWEEN = re.compile(r"[\s,，、;；|/]+")
 
 
@@ -61,12 +64,15 @@ class Quantity:
 def normalize(text: str) -> str:
     """Return the text in compatibility form, cut at a bound; `㎥` becomes `m3`.
 
+    Runs of more than 20 spaces or 5 lines are shortened.
+
     A full-width comma divides numbers, so that a blank follows it: `5，6` is no decimal comma. So
     does a comma between numbers after a Chinese word, if no three digits follow: `子组大小4,99%`.
     """
+    text = _LINES.sub(_MAX_LINES, _SPACES.sub(_MAX_SPACES, text[:MAX_TEXT]))
     text = _CHINESE_COMMA.sub(r"\1, ", text)
     signs = str.maketrans({"−": "-", "–": "-", "×": "x", "，": ",", "：": ":", "；": ";"})
-    return unicodedata.normalize("NFKC", text[:MAX_TEXT].replace("，", ", ")).translate(signs)
+    return unicodedata.normalize("NFKC", text.replace("，", ", ")).translate(signs)
 
 
 def find_quantities(text: str) -> tuple[Quantity, ...]:

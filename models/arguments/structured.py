@@ -11,6 +11,8 @@ from models.signature import InputField
 
 MAX_ROWS = 1_000
 _MAX_OBJECTS = 20
+# Longer keys and headers name no column; one of thousands of spaces would take minutes.
+_MAX_NAME_LENGTH = 120
 _RULE = re.compile(r"[\s|:+-]+")
 _SEPARATORS = ("\t", "|", ";", ",")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
@@ -141,6 +143,8 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _field_of(name: str, fields: Sequence[InputField]) -> InputField | None:
     """Return the column that a key or header names; a unit after its name is no part of it."""
+    if len(name) > _MAX_NAME_LENGTH:
+        return None
     return next((field for field in fields if _is_named(name, field)), None)
 
 
@@ -154,5 +158,5 @@ def _is_named(name: str, field: InputField) -> bool:
 
 def _unit_of_header(name: str) -> str | None:
     """Return the unit that a header has in brackets, None without one."""
-    match = _HEADER_UNIT.search(name)
+    match = None if len(name) > _MAX_NAME_LENGTH else _HEADER_UNIT.search(name)
     return None if match is None else match[1]

@@ -17,7 +17,7 @@ from models.languages import HAN
 _NUMBERS = re.compile(r"\d+")
 _LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
 _NUMBERED = re.compile(
-    rf"(?P<number>\d+|[一二三四五六七八九十])\s*(?P<word>号机|号线|号炉|号站|号泵|线(?![{HAN}]?(?:路|性|圈))|号)|"
+    rf"(?P<number>(?<!\d)\d{{1,12}}|[一二三四五六七八九十])\s*(?P<word>号机|号线|号炉|号站|号泵|线(?![{HAN}]?(?:路|性|圈))|号)|"
     r"\b(?P<english>line|machine|press|unit|station|booth|cell|pump|furnace|robot|oven)\s+(?P<of>\d+)\b",
     re.IGNORECASE,
 )

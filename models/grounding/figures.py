@@ -72,10 +72,13 @@ _UNIT_OF_NAME: Mapping[str, str] = MappingProxyType(
 )
 _UNIT = "|".join(re.escape(name) for name in sorted(_UNIT_OF_NAME, key=len, reverse=True))
 _NUMBER = r"(?:\d{1,3}(?:[, ]\d{3})+(?!\d)|\d+)(?:\.\d+)?"
-# A part number or code, such as `6205-2RS` or `M12`: letters and digits without a space.
+# A part number or code, such as `6205-2RS` or `M12`: letters and digits without a space. Looking
+# ahead without a bound takes time with the square of a long run of digits, dots or hyphens.
+_AHEAD = 60
 _CODE = re.compile(
-    rf"(?<![a-z0-9])(?!{_NUMBER}\s?(?:{_UNIT})(?![a-z0-9]))"
-    r"(?=[a-z0-9./-]*[a-z])(?=[a-z./-]*[0-9])[a-z0-9]+(?:[./-][a-z0-9]+)*"
+    rf"(?<![a-z0-9])(?=[a-z0-9])(?!{_NUMBER}\s?(?:{_UNIT})(?![a-z0-9]))"
+    rf"(?=[a-z0-9./-]{{0,{_AHEAD}}}[a-z])(?=[a-z./-]{{0,{_AHEAD}}}[0-9])"
+    r"[a-z0-9]+(?:[./-][a-z0-9]+)*"
 )
 _FIGURE = re.compile(rf"(?<![a-z0-9_.])(?P<number>{_NUMBER})\s*(?:(?P<unit>{_UNIT})(?![a-z0-9]))?")
 _RANGE_END = re.compile(rf"\s*(?:-|–|—|~|～|to|至|到|and|与|或|or|/)\s*{_NUMBER}\s*(?:{_UNIT})")

@@ -69,5 +69,5 @@ def _find_end(answer: str, start: int) -> int:
 def _parse(text: str) -> Sentence:
     """Return the sentence with the numbers of its citation marks, each once, in order."""
     numbers = [int(n) for mark in CITATION.finditer(text) for n in re.findall(r"\d+", mark[1])]
-    bare = re.sub(r"\s+(?=[.。])", "", CITATION.sub("", text)).strip()
+    bare = re.sub(r"(?<!\s)\s+(?=[.。])", "", CITATION.sub("", text)).strip()
     return Sentence(text, bare, tuple(dict.fromkeys(numbers)))

@@ -16,6 +16,9 @@ MAX_NAME_LENGTH = 64
 # Rows above the header that may hold a title.
 _MAX_TITLE_ROWS = 20
 _NUMBER = re.compile(r"[-+]?[\d.,'\s]*\d[\d.,'\s]*(?:[eE][-+]?\d+)?\s*%?")
+# Longer texts are neither numbers nor headers with a unit. The expressions take time with the cube
+# of a run of spaces: half a minute for 3,000.
+_MAX_PARSED = 200
 # Characters without width, as texts from web pages and messengers have, and byte order marks.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 # `Temperature [°C]`, `压力（MPa）`, `speed/rpm`, `Temp in °C`, `power_kW`
@@ -89,6 +92,8 @@ def find_header(rows: Iterator[NumberedRow], problems: Problems) -> Header | Non
 def split_unit(header: str) -> tuple[str, str | None]:
     """Return name and unit of a header such as `Temperature [°C]`; None if it states no unit."""
     text = unicodedata.normalize("NFKC", header).strip()
+    if len(text) > _MAX_PARSED:
+        return text, None
     match = _UNIT_IN_BRACKETS.match(text)
     if match is not None and is_unit(match["unit"]):
         return match["name"].strip() or text, match["unit"].strip()
@@ -117,8 +122,13 @@ def _looks_like_header(row: Sequence[Cell], width: int) -> bool:
     """Return whether a row is nearly as wide as the table, and mostly texts that are no numbers."""
     cells = [str(cell).strip() for cell in row]
     filled = [cell for cell in cells if cell]
-    texts = [cell for cell in filled if not _NUMBER.fullmatch(cell)]
+    texts = [cell for cell in filled if not _is_number(cell)]
     return len(filled) >= max(1, 0.6 * width) and len(texts) >= 0.6 * len(filled)
+
+
+def _is_number(cell: str) -> bool:
+    """Return whether a cell is a number, perhaps with marks."""
+    return len(cell) <= _MAX_PARSED and _NUMBER.fullmatch(cell) is not None
 
 
 def _is_title(row: Sequence[Cell]) -> bool:
@@ -191,7 +201,7 @@ def _unit_row(below: Sequence[Sequence[Cell]], names: Sequence[str], first: int)
             return {}
         units[position] = text
     followed = any(
-        _NUMBER.fullmatch(str(cell).strip())
+        _is_number(str(cell).strip())
         for row in below[1:]
         for position, cell in enumerate(row[first:])
         if position in units

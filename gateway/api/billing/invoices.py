@@ -18,8 +18,8 @@ from billing.invoice_documents.rendering.focus_csv import render_focus_csv
 from billing.invoice_documents.rendering.pdf import render_invoice_pdf
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound
 from billing.metering.usage import REQUEST_ID_PREFIX
+from gateway.access.project_scope import readable_projects
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
-from gateway.api.project_scope import readable_projects
 from gateway.call.values import Principal
 from gateway.process.call_export import create_calls_csv_response
 from gateway.process.document_queue import DocumentQueue

@@ -16,6 +16,7 @@ from billing.metering.usage_buckets import UsageBucket, get_aggregation_time, li
 from gateway.access.admin_authentication import is_admin_key
 from gateway.access.authenticator import Authenticator
 from gateway.access.credentials import AUTHORIZATION
+from gateway.access.project_scope import only_project
 from gateway.api.admin.context import authenticate
 from gateway.api.billing.usage import provide_principal
 from gateway.api.billing.usage_buckets import (
@@ -33,7 +34,6 @@ from gateway.api.billing.usage_buckets import (
     images_page,
     usage_page,
 )
-from gateway.api.project_scope import only_project
 from gateway.call.errors import ParameterInvalid
 from infra.clock import Clock
 from infra.database.database import Database

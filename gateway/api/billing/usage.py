@@ -13,8 +13,8 @@ from gateway.access.authenticator import Authenticator
 from gateway.access.credentials import find_credentials
 from gateway.access.key_limits import KEY_PREFIX
 from gateway.access.key_permissions import needed_permission, require_permission
+from gateway.access.project_scope import readable_projects
 from gateway.api.pagination import page_json
-from gateway.api.project_scope import readable_projects
 from gateway.asgi.log_context import bind_principal
 from gateway.call.errors import ParameterInvalid
 from gateway.call.tags import TAGS_HEADER

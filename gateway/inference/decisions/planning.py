@@ -5,7 +5,9 @@ for a specialist's output goes to it too, if its readings have exactly the speci
 Each specialist predicts all its rows at once; equal rows are predicted once.
 """
 
-from collections.abc import Container, Iterable, Mapping
+import re
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -28,6 +30,8 @@ from models.decision_calibration.outputs import NotAnswerable, Output
 from models.decision_calibration.questions import QuestionKind
 
 Row = dict[str, ColumnValue]
+# The place of a row in the request, which the customer did not send.
+_OF_INSTANCE = re.compile(r"instances\[\d+\]\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +204,33 @@ class _Draft:
         try:
             built = build_rows_request(resolved, group.rows, group.units, self._public_id)
         except AppError as error:
-            refusal = Refusal(error.code or "inputs_invalid", error.message)
-            self.refusals |= {one.number: refusal for one in group.questions}
-            return None
+            rows = range(len(group.rows))
+            valid = [row for row in rows if self._is_valid(group, row)]
+            if len(valid) == len(rows):
+                valid = _rows_of_usual_types(group.rows)
+                self._refuse(group, set(rows) - set(valid) or rows, error)
+            is_left = 0 < len(valid) < len(rows)
+            return self._build(group.with_rows(valid)) if is_left else None
         is_variant = resolved.public_name in self._variants
         tags = {**(self._tags or {}), **(variant_tags(resolved) if is_variant else {})}
         built = replace(built, tags=tags or None)
         return PlannedPrediction(
             resolved, built, tuple(group.rows), group.units, tuple(group.questions)
         )
+
+    def _is_valid(self, group: "_Group", row: int) -> bool:
+        """Return whether a row can be predicted by itself; else refuse its questions."""
+        try:
+            build_rows_request(group.resolved, [group.rows[row]], group.units, self._public_id)
+        except AppError as error:
+            self._refuse(group, [row], error)
+            return False
+        return True
+
+    def _refuse(self, group: "_Group", rows: Container[int], error: AppError) -> None:
+        """Refuse the questions of some rows of a group."""
+        refusal = Refusal("inputs_invalid", _OF_INSTANCE.sub("", error.message))
+        self.refusals |= {one.number: refusal for one in group.questions if one.row in rows}
 
 
 class _Group:
@@ -228,6 +250,25 @@ class _Group:
         if row not in self.rows:
             self.rows.append(row)
         return self.rows.index(row)
+
+    def with_rows(self, kept: Sequence[int]) -> "_Group":
+        """Return a group of some of the rows, with their questions."""
+        group = _Group(self.resolved, self.columns, self.units)
+        group.rows = [self.rows[row] for row in kept]
+        group.questions = [
+            replace(one, row=kept.index(one.row)) for one in self.questions if one.row in kept
+        ]
+        return group
+
+
+def _rows_of_usual_types(rows: Sequence[Row]) -> list[int]:
+    """Return the rows whose values have the types that most rows have."""
+    types = [
+        tuple(type(row[name]) in (int, float) or type(row[name]) for name in sorted(row))
+        for row in rows
+    ]
+    usual, _ = Counter(types).most_common(1)[0]
+    return [number for number, one in enumerate(types) if one == usual]
 
 
 def build_rows_request(

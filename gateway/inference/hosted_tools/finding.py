@@ -112,7 +112,8 @@ class SpecialistTools:
         texts = user_texts(request)
         newest = texts[-1] if texts else ""
         prediction = self._selector.predict_task(newest)
-        if prediction.specialist_task is None and len(texts) > 1:
+        asks_now = prediction.specialist_task is not None or len(texts) < 2
+        if not asks_now:
             prediction = self._selector.predict_task("\n".join(texts))  # an answer to a question
         linked = await self._assets.link(principal, texts, hosted)
         models = self._helpers.find_models(principal, hosted)
@@ -133,7 +134,9 @@ class SpecialistTools:
             [one.tool for one in candidates.values()], prediction.confidences, newest, MAX_TOOLS
         )
         extractions = await _extract_all(texts, tools)
-        question = Question(texts, language_of(newest), tools, extractions, frozenset())
+        question = Question(
+            texts, language_of(newest), tools, extractions, frozenset(), asks_now=asks_now
+        )
         question = recognise(question, prediction, self._selector.predict_task)
         asset = None
         if linked is not None:

@@ -7,6 +7,8 @@ _YEAR_FIRST = re.compile(
     r"(\d{4})\s*[-/.\u5e74]\s*(\d{1,2})\s*[-/.\u6708]\s*(\d{1,2})\s*\u65e5?(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2}))?.*)?"
 )
 _DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+# Longer texts are no dates; one with thousands of spaces would take seconds.
+_MAX_LENGTH = 100
 _EXCEL_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _EXCEL_DAYS = (20_000, 80_000)
 
@@ -17,6 +19,8 @@ def read_date(text: str) -> str | None:
     None if the text is none. A time without an offset is UTC. `3/4/2026` is refused: it is April
     in one country and March in another.
     """
+    if len(text) > _MAX_LENGTH:
+        return None
     serial = _serial(text)
     if serial is not None:
         return _iso(serial, has_time=bool(serial.hour or serial.minute))

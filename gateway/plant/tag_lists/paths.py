@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from gateway.plant.assets.limits import MAX_DEPTH
 from gateway.plant.assets.values import Asset, AssetLevel
 
-_SEPARATOR = re.compile(r"\s*[/\\>＞／]\s*")
+_SEPARATOR = re.compile(r"[/\\>＞／]")
 _ABOVE = (AssetLevel.SITE, AssetLevel.AREA, AssetLevel.WORK_CENTER, AssetLevel.WORK_UNIT)
 
 

@@ -1,6 +1,6 @@
 """Replace the texts within a JSON value, such as messages with parts of text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ _KEPT = frozenset(
 )
 _FILE_DATA, _TEXT_TYPE = "data", "text"
 _ARGUMENTS = "arguments"
+_TOOL_USE, _TOOL_INPUT = "tool_use", "input"
 _MAX_DEPTH = 100
 
 
@@ -29,20 +30,25 @@ class TextRefused(Exception):
         self.kind = kind
 
 
-def check_texts(value: Any, check: CheckText, depth: int = 0) -> Any:
+def check_texts(value: Any, check: CheckText, depth: int = 0, *, is_own: bool = False) -> Any:
     """Return a decoded JSON value with its texts checked, keys excepted.
 
-    Raises TextRefused, and BodyNotJson if the value is nested too deeply.
+    is_own: a value of the customer's own form, in which all names are checked. Raises TextRefused,
+    and BodyNotJson if the value is nested too deeply.
     """
     if isinstance(value, str):
         return check(value) if value else value
     if depth > _MAX_DEPTH:
         raise BodyNotJson("The request body is nested too deeply.")
     if isinstance(value, list):
-        return [check_texts(item, check, depth + 1) for item in value]
+        return [check_texts(item, check, depth + 1, is_own=is_own) for item in value]
+    if isinstance(value, dict) and is_own:
+        return {
+            name: check_texts(item, check, depth + 1, is_own=True) for name, item in value.items()
+        }
     if isinstance(value, dict):
         return {
-            name: item if _is_kept(name, value) else _check_field(name, item, check, depth)
+            name: item if _is_kept(name, value) else _check_field(name, item, check, depth, value)
             for name, item in value.items()
         }
     return value
@@ -57,12 +63,16 @@ def check_arguments(text: str, check: CheckText) -> str:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return check(text)
-    checked = check_texts(value, check)
+    checked = check_texts(value, check, is_own=True)
     return text if checked == value else msgspec.json.encode(checked).decode()
 
 
-def _check_field(name: str, item: Any, check: CheckText, depth: int) -> Any:
-    """Return the checked value of a field."""
+def _check_field(
+    name: str, item: Any, check: CheckText, depth: int, fields: Mapping[str, Any]
+) -> Any:
+    """Return the checked value of one of the fields of an object."""
+    if name == _TOOL_INPUT and fields.get("type") == _TOOL_USE:
+        return check_texts(item, check, depth + 1, is_own=True)
     if name == _ARGUMENTS and isinstance(item, str):
         return check_arguments(item, check)
     return check_texts(item, check, depth + 1)

@@ -81,11 +81,19 @@ def chat_messages(items: Sequence[Item], first: int = 0) -> Messages:
 
 
 def listed_items(items: Sequence[Item], response_hex: str) -> list[Item]:
-    """Return items as OpenAI lists them: each with id and status, messages with parts."""
-    return [
-        _listed(item, f"{ID_PREFIXES.get(item['type'], 'item')}_{response_hex}i{number:04x}")
-        for number, item in enumerate(items)
-    ]
+    """Return items as OpenAI lists them: with unique ids and a status, messages with parts.
+
+    An item that a client sends twice gets a new id: pages of items continue after an id.
+    """
+    listed: list[Item] = []
+    known: set[str] = set()
+    for number, item in enumerate(items):
+        new_id = f"{ID_PREFIXES.get(item['type'], 'item')}_{response_hex}i{number:04x}"
+        given = item.get("id")
+        is_usable = isinstance(given, str) and given and given not in known
+        listed.append(_listed({**item, "id": given if is_usable else new_id}))
+        known.add(listed[-1]["id"])
+    return listed
 
 
 def question_of(messages: Messages) -> str:
@@ -107,12 +115,12 @@ def _with_type(item: Item, path: str) -> Item:
     return {**item, "type": kind}
 
 
-def _listed(item: Item, item_id: str) -> Item:
-    """Return an item as it is listed, with `item_id` if the client gave none."""
+def _listed(item: Item) -> Item:
+    """Return an item with an id as it is listed."""
     item = {name: value for name, value in item.items() if value is not None}
     if item["type"] == "message":
         item["content"] = normalized_content(item["content"], item["role"])
-    return {**item, "id": item.get("id") or item_id, "status": item.get("status") or "completed"}
+    return {**item, "status": item.get("status") or "completed"}
 
 
 def _add_message(messages: Messages, item: Item, path: str) -> None:

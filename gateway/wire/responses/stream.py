@@ -88,6 +88,7 @@ class ResponseStream:
         Events that `end` returned before were not sent.
         """
         self._sequence = self._sent
+        begun = self._begin()
         described = error_object(error)
         event = {name: described[name] for name in ("code", "message", "param")}
         self.response = response_object(
@@ -98,7 +99,7 @@ class ResponseStream:
             error=failure_fields(described, error.status),
         )
         failed = {"type": "response.failed", "response": self.response}
-        return self._render([{"type": "error", **event}, failed])
+        return self._render([*begun, {"type": "error", **event}, failed])
 
     def _convert(self, event: bytes) -> bytes:
         """Return the response's events for one event of the chat."""

@@ -70,6 +70,31 @@ async def test_cost_of_a_loop_is_the_sum_of_its_rows_in_each_format(
     await nothing_is_held(gateway)
 
 
+async def test_max_cost_that_the_steps_exceed_is_named_with_the_cost_of_all(
+    gateway: Gateway,
+) -> None:
+    body = body_of("/v1/chat/completions")
+    answer = await gateway.http.post(
+        "/v1/chat/completions", json=body, headers={"x-max-cost": "0.000100000"}
+    )
+    message = answer.json()["error"]["message"]
+    assert "more than X-Max-Cost allows (0.000100000)" in message
+    assert "can cost up to 0.000000000" not in message
+
+
+async def test_thanks_after_a_prediction_is_answered_without_another_one(
+    gateway: Gateway, upstream: FakeUpstream
+) -> None:
+    body = body_of("/v1/chat/completions", "1300 rpm and 65 Nm. Will the milling machine fail?")
+    first = (await gateway.http.post("/v1/chat/completions", json=body)).json()
+    assert first["x_maas_decisions"]
+    upstream.calls = []
+    answered = {"role": "assistant", "content": "A failure is expected."}
+    body["messages"] += [answered, {"role": "user", "content": "Thanks!"}]
+    again = (await gateway.http.post("/v1/chat/completions", json=body)).json()
+    assert (again["x_maas_answer"], again.get("x_maas_decisions") or []) == ("plain", [])
+
+
 async def test_model_that_calls_for_ever_is_cut_and_every_step_has_its_row(
     gateway: Gateway, upstream: FakeUpstream
 ) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,18 @@ def test_second_task_without_its_inputs_does_not_hinder_the_first() -> None:
 def test_other_task_with_all_inputs_is_meant_if_the_likeliest_lacks_some() -> None:
     text = "VFD drops the pump from 48 rev/s to 40 rev/s; 35 m3/h, 48 m, 6.2 kW shaft. Power then?"
     assert called(text).keys() == {"pump_affinity"}
+
+
+@pytest.mark.parametrize(
+    ("newest", "asks_now", "calls"),
+    [("Thanks!", False, 0), ("And at 70 m3/h?", False, 1), ("Its efficiency?", True, 1)],
+)
+def test_readings_of_an_earlier_message_are_used_if_the_newest_asks_or_adds_one(
+    newest: str, asks_now: bool, calls: int
+) -> None:
+    asked = question(f"Pump: {PUMP}, efficiency?")
+    later = replace(asked, texts=(*asked.texts, newest), asks_now=asks_now)
+    assert len(direct_tools(later, 4)) == calls
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,20 @@ class TestAccountTools:
         assert quoted == (await declared.http.post("/v1/quote", json=request)).json()
         await declared.rows(0)
 
+    async def test_usage_of_a_projects_key_has_the_calls_of_its_project_only(
+        self, declared: Gateway
+    ) -> None:
+        await declared.chat("hello")
+        made = await declared.http.post("/v1/organization/projects", json={"name": "Line 3"})
+        path = f"/v1/organization/projects/{made.json()['id']}/api_keys"
+        key = (await declared.http.post(path, json={"name": "k"})).json()["value"]
+        await declared.rows(1)
+        await declared.caught_up()
+        headers = {"authorization": f"Bearer {key}"}
+        assert (await call(declared, "usage"))["structuredContent"]["calls"]
+        answer = await call(declared, "usage", headers=headers)
+        assert answer["structuredContent"]["calls"] == []
+
     async def test_usage_lists_the_accounts_calls(self, declared: Gateway) -> None:
         await call(declared, SPECIALIST, ROW)
         calls = (await call(declared, "usage", {"limit": 5}))["structuredContent"]["calls"]

@@ -79,6 +79,14 @@ class TestQueuedResponse:
             "max_cost_exceeded", {"order": "A-17"})  # fmt: skip
         assert answer.json()["status"] == "queued"
 
+    async def test_hosted_tools_are_denied_in_the_background_too(self, gateway: Gateway) -> None:
+        """A value that is neither `allow` nor `deny` is an error where the header applies."""
+        text = "Milling machine: 1300 rpm, torque 65 Nm. Will the milling machine fail?"
+        body = {**BACKGROUND, "model": "auto", "input": text}
+        await gateway.http.post(PATH, json=body, headers={"x-maas-hosted-tools": "perhaps"})
+        (row,) = await gateway.rows(1)
+        assert row["error_code"] == "invalid_value"
+
     async def test_open_responses_of_an_account_are_limited(
         self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:

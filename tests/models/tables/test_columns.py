@@ -46,6 +46,10 @@ class TestUnits:
     def test_unit_of_a_header(self, header: str, name: str, unit: str | None) -> None:
         assert split_unit(header) == (name, unit)
 
+    def test_long_header_has_no_unit(self) -> None:
+        header = "power" + " " * 300 + "[kW]"
+        assert split_unit(header) == (header, None)
+
     def test_units_in_cells_are_converted_to_the_most_frequent(self) -> None:
         column = of("5 bar", "6 bar", "0.7 MPa", "")
         assert column.unit == "bar"

@@ -139,6 +139,20 @@ class TestSpecialistAsModel:
         decision = await decide(gateway, FAILS, model=SPECIALIST, input=readings({"torque": 1.0}))
         assert "`tool_wear`" in fields(decision.answers[0])["message"]
 
+    @pytest.mark.parametrize("torque", [None, "much", True, [1, 2]])
+    async def test_readings_that_are_invalid_refuse_only_their_question(
+        self, gateway: Gateway, torque: Any
+    ) -> None:
+        bad = {**READINGS, "data": {**EXAMPLE_ROW, "torque": torque}}
+        text = {"type": "input_text", "text": "It fails."}
+        questions = [{**FAILS, "instructions": [text, part]} for part in (READINGS, bad)]
+        decision = await decide(gateway, *questions, model=SPECIALIST)
+        assert [answer.type for answer in decision.answers] == ["predicate", "refusal"]
+        refusal = fields(decision.answers[1])
+        assert refusal["code"] == "inputs_invalid"
+        assert refusal["message"].startswith("`torque` ")
+        assert (await gateway.row())["rows"] == 1
+
     async def test_model_without_probabilities_is_refused(self, gateway: Gateway) -> None:
         decision = await decide(gateway, FAILS, model=BEARING_LIFE, input=readings())
         assert fields(decision.answers[0])["code"] == "no_probability"

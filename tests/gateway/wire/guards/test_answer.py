@@ -47,6 +47,21 @@ def test_arguments_of_a_call_stay_json() -> None:
     assert (checked["id"], checked["function"]["name"]) == ("c1", "dial")
 
 
+@pytest.mark.parametrize("name", ["name", "id", "detail", "format", "role", "type", "data", "file"])
+def test_arguments_are_checked_under_names_that_the_api_uses(name: str) -> None:
+    arguments = {"to": [{name: PHONE}]}
+    function = {"name": "dial", "arguments": json.dumps(arguments)}
+    call = {"id": "c1", "type": "function", "function": function}
+    body, _ = check_answer(answer({"role": "assistant", "tool_calls": [call]}), check)
+    checked = json.loads(body)["choices"][0]["message"]["tool_calls"][0]
+    assert json.loads(checked["function"]["arguments"]) == {"to": [{name: "<PHONE>"}]}
+    used = {"type": "tool_use", "id": PHONE, "name": "dial", "input": arguments}
+    messages = [{"role": "assistant", "content": [used]}]
+    sent = json.loads(check_body(json.dumps({"messages": messages}).encode(), ("messages",), check))
+    (part,) = sent["messages"][0]["content"]
+    assert part == {**used, "input": {"to": [{name: "<PHONE>"}]}}
+
+
 def test_retrieved_passages_are_checked_too() -> None:
     body, is_refused = check_answer(answer(file_search={"results": [{"text": "bad"}]}), check)
     assert not is_refused

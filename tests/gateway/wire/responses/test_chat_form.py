@@ -143,6 +143,15 @@ class TestListedItems:
             "status": "completed", "content": [{"type": "input_text", "text": "hi"}],
         }  # fmt: skip
 
+    def test_item_that_is_repeated_or_has_no_text_as_id_gets_a_new_id(self) -> None:
+        item = {"type": "message", "role": "user", "content": "x", "id": "msg_9"}
+        listed = listed_items([item, item, {**item, "id": 5}], "ab" * 16)
+        assert [one["id"] for one in listed] == [
+            "msg_9",
+            f"msg_{'ab' * 16}i0001",
+            f"msg_{'ab' * 16}i0002",
+        ]
+
     def test_id_of_the_client_is_kept(self) -> None:
         item = {
             "type": "message",

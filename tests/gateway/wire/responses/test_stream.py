@@ -232,6 +232,11 @@ class TestReplay:
 
 
 class TestFailure:
+    def test_failure_before_the_first_part_begins_the_response_first(self) -> None:
+        stream = ResponseStream(ResponseRef(ids.new_id(), NOW), options())
+        events = read(stream.fail(UpstreamFailed("The model stopped.")))
+        assert kinds(events) == ["created", "in_progress", "error", "failed"]
+
     def test_error_is_an_event_and_the_response_fails(self) -> None:
         stream = ResponseStream(ResponseRef(ids.new_id(), NOW), options())
         sent = stream.feed(chunk(content="x"))
