@@ -10,7 +10,7 @@ from models.forecasting.data import OtherColumn, describe_step, standardize_othe
 from models.forecasting.grid import Floats, to_grid
 from models.forecasting.windows import Form, Windows, make_windows, summarize_others
 from models.signature import Columns, InputInvalid
-from models.tables.dates import DayOrder, find_zone, parse_dates
+from models.tables.dates import DayOrder, find_zone, parse_dates, zone_hint
 
 # The most steps of a history that may be missing; they are filled by straight lines.
 MAX_FILLED_SHARE = 0.2
@@ -57,8 +57,8 @@ def parse_times(texts: NDArray[Any], name: str, order: DayOrder | None) -> Float
     if len(missing):
         row, value = divmod(int(missing[0]), texts.shape[1])
         text = str(texts[row, value])[:40]
-        raise InputInvalid(f"{name!r} in row {row}, value {value} ({text!r}) is no time.",
-                           param=name)  # fmt: skip
+        message = f"{name!r} in row {row}, value {value} ({text!r}) is no time."
+        raise InputInvalid(f"{message} {zone_hint(text) or ''}".rstrip(), param=name)
     return parsed.seconds.reshape(texts.shape)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.series.series import Floats, SeriesColumn, SeriesSet
 from models.signature import BYTES, Columns, InputField, InputInvalid
 from models.tables.columns import Kind
-from models.tables.dates import DayOrder, parse_dates
+from models.tables.dates import DayOrder, parse_dates, zone_hint
 
 # Steps of a series in one call.
 MAX_STEPS = 10_000
@@ -141,5 +141,6 @@ def _date_seconds(time: TimeColumn, values: NDArray[np.generic]) -> Floats:
         row, step = divmod(parsed.invalid[0], values.shape[1])
         text = str(flat[parsed.invalid[0]])[:40]
         message = f"{time.name!r} in row {row}, value {step} ({text!r}) is not a date."
+        message = f"{message} {zone_hint(text) or ''}".rstrip()
         raise InputInvalid(message, param=time.name)
     return parsed.seconds.reshape(values.shape)

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.sentences import Sentence
 from models.tables.date_numbers import dates_of_numbers
-from models.tables.dates import DayOrder, date_share, parse_dates
+from models.tables.dates import DayOrder, date_share, parse_dates, zone_hint
 from models.tables.headers import split_unit
 from models.tables.missing import is_missing, is_missing_category
 from models.tables.numbers import number_share, parse_numbers
@@ -68,18 +68,27 @@ class Column:
 
 def infer_column(raw: RawColumn, unit: str | None = None, kind: Kind | None = None) -> Column:
     """Return a column with its type; `kind` and `unit` override what its cells and header say."""
+    dated = raw
     if raw.numbers is None and (kind is Kind.TIME or (kind is None and _is_time_name(raw.name))):
-        raw = _with_numbers(raw)
-    found = kind or _infer_kind(raw)
+        dated = _with_numbers(raw)
+    found = kind or _infer_kind(dated)
     match found:
         case Kind.NUMBER:
+            # With its texts, which tell the unit and what was assumed of commas.
             return _number_column(raw, unit)
         case Kind.TIME:
-            return _time_column(raw)
+            return _time_column(dated)
         case Kind.CATEGORY | Kind.TEXT:
-            return Column(raw.name, found, texts=_clean_texts(raw.as_texts()))
+            notes = _zone_notes(raw.as_texts()) if kind is None else ()
+            return Column(raw.name, found, texts=_clean_texts(raw.as_texts()), notes=notes)
         case Kind.EMPTY:
             return Column(raw.name, found, texts=np.full(len(raw), "", dtype=object))
+
+
+def _zone_notes(texts: Texts) -> tuple[Sentence, ...]:
+    """Return why texts are no times although the first one is a date with the name of a zone."""
+    hint = next((zone_hint(str(text)) for text in texts if not is_missing(text)), None)
+    return () if hint is None else (hint,)
 
 
 def _with_numbers(raw: RawColumn) -> RawColumn:

@@ -16,7 +16,8 @@ _ABBREVIATIONS: Mapping[str, int] = {
     "mrz": 3,
 }
 _NAME = r"(?P<name>[a-zä]{3,9})\.?"
-_YEAR = r"(?P<year>\d{4}|\d{2})(?!\d)(?P<rest>(?:[T\s,].*)?)"
+# Two digits after the name itself, as in `10MAR24`, are rather the number of a part.
+_YEAR = r"(?P<year>\d{4}|(?<=[\s,/-])\d{2})(?!\d)(?P<rest>(?:[T\s,].*)?)"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so)[a-z]*\.?,?\s+)?"
 _DAY_FIRST = re.compile(
     rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?(?:[\s/-]+|(?<=\.))?{_NAME}[\s,/-]*{_YEAR}",
@@ -29,7 +30,7 @@ _MONTH_FIRST = re.compile(
 
 def with_month_number(text: str) -> str | None:
     """Return `12 March 2024 08:15` or `Mar 12, 2024` as `2024-3-12…`; None for other texts."""
-    match = _DAY_FIRST.fullmatch(text) or _MONTH_FIRST.fullmatch(text)
+    match = _match(text)
     if match is None:
         return None
     name = match["name"].lower()
@@ -37,3 +38,14 @@ def with_month_number(text: str) -> str | None:
     if month is None:
         return None
     return f"{full_year(match['year'])}-{month}-{match['day']}{match['rest']}"
+
+
+def has_short_year(text: str) -> bool:
+    """Return whether a date with the name of its month has two digits of the year."""
+    match = _match(text)
+    return match is not None and len(match["year"]) == 2
+
+
+def _match(text: str) -> re.Match[str] | None:
+    """Return the match of a text that looks like a date with a name, None for others."""
+    return _DAY_FIRST.fullmatch(text) or _MONTH_FIRST.fullmatch(text)

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.sentences import Sentence, sentence
 from models.tables.date_numbers import full_year, read_number_dates
-from models.tables.date_words import with_month_number
+from models.tables.date_words import has_short_year, with_month_number
 from models.tables.missing import is_missing
 from models.tables.table import Numbers, Texts
 
@@ -46,6 +46,7 @@ _COMPACT = re.compile(
     r"(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})"
     r"(?:[T ]?(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?)?(?P<half>)(?P<zone>Z)?"
 )
+_LAST_WORD = re.compile(r"(?P<time>.*[\d.Mm])\s*\b(?P<zone>[A-Za-z]{2,5})")
 _SAMPLE = 2_000
 # Longer texts are no dates. The expressions take time with the square of the length where a cell
 # has thousands of spaces: seconds for each.
@@ -152,6 +153,18 @@ def find_zone(text: str) -> float | None:
     return None if found is None else _zone_seconds(found)
 
 
+def zone_hint(text: str) -> Sentence | None:
+    """Return what to write instead of the name of a zone that is not read; None if it has none."""
+    words = _LAST_WORD.fullmatch(_normalized(text))
+    found = None if words is None else _match_any(words["time"])
+    if words is None or found is None or found["hour"] is None or _match_any(text) is not None:
+        return None
+    return sentence(
+        "The time zone {zone} is not read: write its offset from UTC instead, such as +08:00.",
+        zone=words["zone"],
+    )
+
+
 def _match_any(text: str) -> re.Match[str] | None:
     """Return the match of a date of any form, None for other texts."""
     normalized = _normalized(text)
@@ -200,7 +213,7 @@ def _find_form(sample: Sequence[str]) -> _Form:
     best = forms[int(np.argmax(counts))]
     if best is day_first and counts[3] == counts[4]:
         best = _assume_order(day_first, month_first, sample)
-    return _with_year_note(best, sample) if max(counts[3:]) == max(counts) > 0 else best
+    return _with_year_note(best, sample) if max(counts[2:]) == max(counts) > 0 else best
 
 
 def _assume_order(day_first: _Form, month_first: _Form, sample: Sequence[str]) -> _Form:
@@ -221,7 +234,7 @@ def _assume_order(day_first: _Form, month_first: _Form, sample: Sequence[str]) -
 
 def _with_year_note(form: _Form, sample: Sequence[str]) -> _Form:
     """Return the form of dates with the year last, with a note if years have two digits."""
-    if not any(_short_parts(text) for text in sample):
+    if not any(_short_parts(text) or has_short_year(_normalized(text)) for text in sample):
         return form
     note = sentence("The last number of its dates was read as a year of two digits: check this.")
     return replace(form, notes=(*form.notes, note))

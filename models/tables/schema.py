@@ -19,6 +19,7 @@ from models.problems import Problem, Problems
 from models.ready_made.values import ReadyMade
 from models.sentences import Sentence, sentence
 from models.tables.columns import Column, Kind, infer_column
+from models.tables.dates import zone_hint
 from models.tables.headers import is_unit, split_unit
 from models.tables.table import RawTable
 
@@ -296,7 +297,9 @@ def _report_invalid_cells(column: Column, table: RawTable, problems: Problems) -
             name=repr(column.name),
             kind=column.kind,
         )
-        fix = sentence("Correct or empty the cell, state another type, or leave the column out.")
+        fix = (column.kind is Kind.TIME and zone_hint(cell)) or sentence(
+            "Correct or empty the cell, state another type, or leave the column out."
+        )
         problems.add(Problem("wrong_type", message, fix, line, column.name))
     problems.count += max(0, len(column.invalid) - _MAX_INVALID_REPORTED)
 

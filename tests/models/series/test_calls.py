@@ -40,3 +40,10 @@ def test_times_are_read_with_the_month_first_if_the_training_file_has_it_first()
 def test_times_are_read_with_the_day_first_otherwise(form: str) -> None:
     with pytest.raises(InputInvalid, match="is earlier than the value before it"):
         check(time_column(form))
+
+
+def test_time_in_a_zone_that_is_not_read_is_refused_with_what_to_write() -> None:
+    times = np.array([["2026-03-25 08:15 CST", "2026-03-25 08:16 CST"]], dtype=object)
+    columns = {"heat": np.array([[1.0, 2.0]]), "time": times}
+    with pytest.raises(InputInvalid, match=r"is not a date\. The time zone CST is not read: write"):
+        check_series(columns, [ColumnRange("heat", None, 0, 6)], TimeColumn("time", True), 2)

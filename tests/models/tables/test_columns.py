@@ -111,6 +111,11 @@ class TestNumbers:
         column = of("1,5", text, "2,5")
         assert (column.kind, column.missing_count, column.invalid) == (Kind.NUMBER, 1, ())
 
+    def test_what_is_assumed_of_commas_is_noted_of_numbers_named_like_a_time_too(self) -> None:
+        column = of("1,234", "5,678", name="time [h]")
+        assert (numbers(column), column.unit) == ([1234, 5678], "h")
+        assert column.notes == ("Its commas were read as separators of thousands: check this.",)
+
     def test_few_cells_that_are_no_numbers_are_invalid(self) -> None:
         assert of(*["1.5"] * 20, "broken").invalid == (20,)
 
@@ -226,6 +231,13 @@ class TestDates:
             "The last number of its dates was read as a year of two digits: check this.",
         )
 
+    def test_years_of_two_digits_after_a_month_name_are_noted(self) -> None:
+        column = of("05-Mar-26", "06-Mar-26", "07-Mar-26")
+        assert times(column)[0] == "2026-03-05T00:00:00"
+        assert column.notes == (
+            "The last number of its dates was read as a year of two digits: check this.",
+        )
+
     def test_hours_without_minutes_are_noted(self) -> None:
         column = of("2026-03-25 08", "2026-03-25 15", "2026-03-26 00")
         assert times(column)[:2] == ["2026-03-25T08:00:00", "2026-03-25T15:00:00"]
@@ -239,6 +251,7 @@ class TestDates:
             ("10-12-26 01", "11-12-26 01", "12-12-26 01"),
             ("5 mar", "6 mar", "7 mar"),
             ("5 bar 2026", "6 bar 2026", "7 bar 2026"),
+            ("10MAR24", "11MAR24", "12MAR24"),
             ("26/03/05 08:15", "26/03/06 08:15", "26/03/07 08:15"),
             ("1.2.10", "1.2.11", "1.3.10"),
             ("10-12-26", "11-12-26", "12-12-26"),
@@ -250,6 +263,7 @@ class TestDates:
             "hours",
             "no year",
             "no month",
+            "part numbers with letters",
             "year first",
             "versions",
             "part numbers",

@@ -149,3 +149,15 @@ def test_schema_is_described_for_confirmation() -> None:
 def test_file_of_lives_without_remaining_life_has_no_target() -> None:
     found = infer_schema(read_table(FILE), SchemaRequest(), target_words=LIFE_WORDS)
     assert found.single(Role.TARGET) is None
+
+
+def test_times_in_a_zone_that_is_not_read_are_refused_with_what_to_write() -> None:
+    rows = "".join(f"2026-01-01 00:{row:02} CST,{row}\n" for row in range(3))
+    with pytest.raises(TrainingFileInvalid) as caught:
+        infer_schema(
+            read_table(f"timestamp,load\n{rows}".encode()),
+            SchemaRequest(kinds={"timestamp": Kind.TIME}),
+        )
+    assert {str(problem.fix) for problem in caught.value.problems.shown} == {
+        "The time zone CST is not read: write its offset from UTC instead, such as +08:00."
+    }

@@ -79,6 +79,12 @@ def test_times_of_a_call_are_read_once(model: Specialist, monkeypatch: pytest.Mo
     assert read == [1]
 
 
+def test_time_in_a_zone_that_is_not_read_is_refused_with_what_to_write() -> None:
+    texts = np.array([["2026-03-25 08:15 CST"]], dtype=object)
+    with pytest.raises(InputInvalid, match=r"is no time\. The time zone CST is not read: write"):
+        parse_times(texts, "time", None)
+
+
 def test_forecast_from_texts_is_that_from_seconds(model: Specialist) -> None:
     curve = load_curve(10, seed=9)
     texts = {
