@@ -17,8 +17,10 @@ from models.tabular.data import Floats, Goal, Indices, TabularData
 # A column by itself that predicts held-out rows so well is not a measurement.
 _MIN_ACCURACY_GAIN, _MIN_EXPLAINED = 0.98, 0.995
 # One row may be recorded wrongly among so many outside the most frequent class, in a column that
-# has the same value, such as 0 minutes of downtime, in most rows: a measurement has not.
-_ROWS_WITH_ERROR, _MIN_USUAL_SHARE = 20, 0.5
+# has the same value, such as 0 minutes of downtime, in most rows: a measurement has not. And one
+# among so many rows unlike the most frequent number, if it alone makes most of what a column of
+# numbers does not explain: of a measurement, all rows do.
+_ROWS_WITH_ERROR, _MIN_USUAL_SHARE, _MAX_LEFT = 20, 0.5, 0.5
 _BINS = 200
 # Fewer rows for each bin, and chance fills the bins.
 _ROWS_PER_BIN = 4
@@ -150,8 +152,29 @@ def _mean_share(codes: Indices, target: Floats, halves: Indices) -> float:
 def _curve_share(numbers: Floats, target: Floats, halves: Indices) -> float:
     """Return the share of the target's variance that a curve through the other half explains.
 
-    Or that a straight line does, which is right for values beyond those of the other half too.
+    Or that a straight line does, which is right for values beyond those of the other half too. The
+    row that is farthest from the curve may be recorded wrongly if the target varies in enough rows.
     """
+    curve = _curve(numbers, target, halves)
+    share = _best_share(numbers, target, curve)
+    _, counts = np.unique(target, return_counts=True)
+    if len(target) - counts.max() < _ROWS_WITH_ERROR:
+        return share
+    kept = np.arange(len(target)) != np.abs(target - curve).argmax()
+    numbers, target, halves = numbers[kept], target[kept], halves[kept]
+    # Anew: the wrong record is a point of the curve, too.
+    corrected = _best_share(numbers, target, _curve(numbers, target, halves))
+    return corrected if 1 - corrected <= _MAX_LEFT * (1 - share) else share
+
+
+def _best_share(numbers: Floats, target: Floats, curve: Floats) -> float:
+    """Return the larger share of the target's variance of those of the curve and of a line."""
+    line = _squared_correlation(numbers, target, np.isfinite(numbers))
+    return max(_explained(target, curve), line)
+
+
+def _curve(numbers: Floats, target: Floats, halves: Indices) -> Floats:
+    """Return the target of each row by a curve through the other half, the mean where missing."""
     predicted = np.full(len(target), target.mean())
     present = np.isfinite(numbers)
     for half in (0, 1):
@@ -161,7 +184,7 @@ def _curve_share(numbers: Floats, target: Floats, halves: Indices) -> float:
             places, first = np.unique(numbers[known], return_inverse=True)
             values = np.bincount(first, weights=target[known]) / np.bincount(first)
             predicted[asked] = np.interp(numbers[asked], places, values)
-    return max(_explained(target, predicted), _squared_correlation(numbers, target, present))
+    return predicted
 
 
 def _squared_correlation(numbers: Floats, target: Floats, present: NDArray[np.bool_]) -> float:

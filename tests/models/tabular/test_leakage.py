@@ -91,6 +91,22 @@ def test_target_in_another_unit_is_named() -> None:
     assert leaking(Goal.NUMBER, "wear", wear_um=microns) == ["wear_um"]
 
 
+@pytest.mark.parametrize("wrong", [0.0, 41.0, 5_000_000.0])
+def test_target_in_another_unit_is_named_despite_one_wrong_record(wrong: float) -> None:
+    microns: list[object] = [1000 * float(str(value)) for value in TABLE["wear"]]
+    microns[7] = wrong
+    assert leaking(Goal.NUMBER, "wear", wear_um=microns) == ["wear_um"]
+
+
+@pytest.mark.parametrize("explained", [0.95, 0.97, 0.99])
+def test_reading_that_explains_most_of_a_number_is_not_named(explained: float) -> None:
+    wear = np.array([float(str(value)) for value in TABLE["wear"]])
+    for seed in range(10, 15):
+        noise = np.random.default_rng(seed).normal(0, wear.std(), len(wear))
+        reading: list[object] = list((wear + (1 / explained - 1) ** 0.5 * noise).round(3))
+        assert leaking(Goal.NUMBER, "wear", reading=reading) == []
+
+
 def test_measurements_and_serial_numbers_are_not_named() -> None:
     serial: list[object] = list(range(len(FAILURES)))
     assert leaking(Goal.CLASS, "failure", serial=serial) == []
