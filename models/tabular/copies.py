@@ -24,6 +24,9 @@ _MIN_EXCESS = 2.0
 _MIN_DISTINCT_SHARE = 0.25
 # The same where every row is repeated as often as every other one, as by the same export again.
 _MIN_DISTINCT_SHARE_OF_EQUAL = 0.1
+# So many different rows are an export, however often it follows: that each of so many settings is
+# repeated the same number of times, or a multiple of it, always with the same result, is no chance.
+_MIN_DISTINCT_OF_EXPORT = 50
 _MAX_SAMPLE = 20_000
 
 
@@ -39,14 +42,22 @@ def find_copies(columns: Sequence[Column], rows: Indices) -> Indices | None:
     _, first, inverse, counts = np.unique(
         words, return_index=True, return_inverse=True, return_counts=True
     )
-    are_equal = counts.min() == counts.max()
-    share = _MIN_DISTINCT_SHARE_OF_EQUAL if are_equal else _MIN_DISTINCT_SHARE
-    if not share * len(rows) <= len(first) < len(rows):
+    if not _least_distinct(counts) <= len(first) < len(rows):
         return None
     pairs = float((counts * (counts - 1.0)).sum() / 2)
     if pairs <= _MIN_EXCESS * _expected_pairs(columns, rows[first], len(rows)):
         return None
     return np.asarray(first[inverse], dtype=np.intp)
+
+
+def _least_distinct(counts: Indices) -> float:
+    """Return of how many different rows copies are, by how often each of them occurs."""
+    if counts.min() == counts.max():
+        return min(_MIN_DISTINCT_SHARE_OF_EQUAL * int(counts.sum()), _MIN_DISTINCT_OF_EXPORT)
+    of_others = _MIN_DISTINCT_SHARE * int(counts.sum())
+    # An export that itself repeats some rows has each of them a multiple of its own times.
+    is_export = int(np.gcd.reduce(counts)) > 1
+    return min(of_others, _MIN_DISTINCT_OF_EXPORT) if is_export else of_others
 
 
 def describe_copies(copies: Indices | None) -> list[Sentence]:

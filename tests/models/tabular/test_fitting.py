@@ -169,6 +169,32 @@ class TestCopies:
         clusters = plan_splits(data).clusters.reshape(6, 320)
         assert (clusters == clusters[0]).all()
 
+    @pytest.mark.parametrize("times", [11, 30])
+    def test_the_same_export_many_times_over_is_copies(self, times: int) -> None:
+        columns = machines()
+        del columns["machine"]
+        data = data_of({name: values * times for name, values in columns.items()}, Goal.CLASS,
+                       target="failure")  # fmt: skip
+        clusters = plan_splits(data).clusters.reshape(times, 320)
+        assert (clusters == clusters[0]).all()
+
+    def test_an_export_with_some_repeated_rows_six_times_over_is_copies(self) -> None:
+        columns = machines()
+        del columns["machine"]
+        data = data_of({name: [*values, *values[:9]] * 6 for name, values in columns.items()},
+                       Goal.CLASS, target="failure")  # fmt: skip
+        clusters = plan_splits(data).clusters.reshape(6, 329)
+        assert (clusters == clusters[0]).all()
+
+    def test_columns_of_few_values_with_all_combinations_equally_often_are_no_copies(self) -> None:
+        cells = np.array(np.meshgrid(*[np.arange(8)] * 3)).reshape(3, -1)
+        columns: dict[str, list[object]] = {
+            name: list(np.tile(values, 6)) for name, values in zip("abc", cells, strict=True)
+        }
+        columns["result"] = ["bad" if a > 5 else "good" for a in np.tile(cells[0], 6)]
+        data = data_of(columns, Goal.CLASS, target="result")
+        assert (data.copies, data.notes) == (None, ())
+
     def test_settings_that_are_each_repeated_twenty_times_are_no_copies(self) -> None:
         columns: dict[str, list[object]] = {
             "temperature": [80.1, 85.7, 91.3] * 20,
