@@ -175,14 +175,13 @@ async def _end_of_later_leases(session: AsyncSession, item_id: UUID, now: dateti
     transaction.
     """
     retried = aliased(OutboxItem)
-    later = await session.scalars(
-        select(OutboxItem)
+    later = await session.execute(
+        select(col(OutboxItem.attempts), col(OutboxItem.due_at))
         .join(retried, col(retried.subject) == col(OutboxItem.subject))
         .where(col(retried.id) == item_id, col(OutboxItem.id) > item_id, _QUEUE.pending)
         .with_for_update(of=OutboxItem)
-        .execution_options(populate_existing=True)
     )
-    ends = [row.due_at for row in later if row.attempts > 0 and row.due_at > now]
+    ends = [due_at for attempts, due_at in later if attempts > 0 and due_at > now]
     return min(max(ends, default=now), now + _QUEUE.lease)
 
 
