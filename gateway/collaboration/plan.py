@@ -17,7 +17,7 @@ class Question:
     that the classifier recognises with confidence. `from_asset` are the models that have all inputs
     because readings of an asset were added. With `is_text_work` the text is to be
     translated: no tool is called unless the language model chooses one. `asks_now`: whether the
-    newest message asks for a task by itself, or is the first one.
+    newest message asks for a task by itself, names an asset with readings, or is the first one.
     """
 
     texts: tuple[str, ...]

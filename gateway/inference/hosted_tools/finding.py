@@ -5,7 +5,7 @@ Only models that the key may call are found, whatever the text, a document or a 
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from gateway.call.errors import WrongEndpoint
@@ -142,6 +142,8 @@ class SpecialistTools:
         if linked is not None:
             question, asset = await self._assets.add(principal, question, linked)
             question = without_empty(question, own)
+            asks_now = asks_now or asset.gives_inputs
+            question = replace(question, asks_now=asks_now)
         resolved = {tool.model: candidates[tool.model].resolved for tool in tools}
         can_search = request.retrieval is not None
         return ReadQuestion(question, resolved, models, can_search, asset)

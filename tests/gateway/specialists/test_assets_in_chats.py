@@ -75,6 +75,21 @@ async def test_auto_calls_the_specialist_because_the_text_names_an_asset(both: G
     assert len(await verdicts(both)) == 1
 
 
+async def test_asset_that_a_later_message_names_is_predicted_without_the_question_again(
+    both: Gateway,
+) -> None:
+    await create_mill(both)
+    await send_readings(both, SystemClock().now())
+    messages = [
+        {"role": "user", "content": "Product type L. Will the mill fail?"},
+        {"role": "assistant", "content": "Which one?"},
+        {"role": "user", "content": "M1"},
+    ]
+    body = {"model": CHAT, "messages": messages, "tools": [TOOL], "max_tokens": 60}
+    answer = (await both.http.post("/v1/chat/completions", json=body)).json()
+    assert [one["verdict"] for one in answer["x_maas_decisions"]] == ["yes"]
+
+
 async def test_chat_that_names_no_asset_costs_what_it_did_and_makes_no_step(
     both: Gateway, model: FakeUpstream
 ) -> None:
