@@ -57,9 +57,11 @@ tonne = 1e6 * gram = t
 pound = 453.59237 * gram = lb
 newton = 1e3 * gram * meter / second ** 2 = N
 newton_meter = newton * meter = Nm
+decanewton = 10 * newton = daN
 kilogram_force = 9.80665 * newton = kgf
 pound_force = 4.4482216152605 * newton = lbf
 pascal = newton / meter ** 2 = Pa
+hectopascal = 100 * pascal = hPa
 bar = 1e5 * pascal
 psi = pound_force / inch ** 2
 joule = newton * meter = J

@@ -7,12 +7,15 @@ from typing import Any
 from models.arguments.choices import read_choice
 from models.arguments.conversion import convert, is_in_range
 from models.arguments.numerals import with_plain_numbers
-from models.arguments.quantities import find_quantities, normalize
+from models.arguments.other_units import OTHER
+from models.arguments.quantities import find_quantities, normalize, stated_units
 from models.arguments.structured import Cell, Table
 from models.arguments.values import Problem, ProblemKind, Reading
 from models.signature import BYTES, InputField
 
 _LIST = re.compile(r"[\s,;、|/]+")
+# What follows a number and its unit in a cell is a unit that nobody knows, but for a note.
+_NOTE, _UNREAD = re.compile(r"[(\[][^)\]]*[)\]]"), re.compile(r"[A-Za-zμΩ^]")
 
 
 def read_cell(field: InputField, cell: Cell) -> Reading | Problem | None:
@@ -59,14 +62,17 @@ def read_series(
 
 def _read_number(field: InputField, text: str, unit: str | None) -> Reading | Problem | None:
     """Return the number of a text with its unit, else with that of the header."""
-    quantities = find_quantities(with_plain_numbers(normalize(text)))
-    if len(quantities) != 1:
+    plain = with_plain_numbers(normalize(text))
+    quantities = find_quantities(plain)
+    if len(quantities) > 1:
+        return Problem(field.name, ProblemKind.AMBIGUOUS, text)
+    if not quantities:
         return None
     quantity = quantities[0]
     value: float | None = quantity.value
-    units = quantity.units
-    if not units and unit:
-        units = find_quantities(f"1 {normalize(unit)}")[0].units
+    units = quantity.units or stated_units(unit or "")
+    if not units and _UNREAD.search(_NOTE.sub("", plain[quantity.end :])):
+        units = ((OTHER, plain[quantity.end :].strip()),)
     if units and field.unit is not None:
         value = convert(quantity.value, units, field)
     shown = text if not unit or quantity.units else f"{text} {unit}"

@@ -44,6 +44,10 @@ _FORCES: _Names = MappingProxyType(
     {
         "N": "N|牛顿|牛|newtons|newton",
         "kN": "kN|千牛顿|千牛|kilonewton",
+        "daN": "daN",
+        "cN": "cN|厘牛",
+        "mN": "mN|毫牛",
+        "MN": "MN|兆牛",
         "lbf": "lbf|lb|pounds|pound|磅力|磅",
         "kgf": "kgf|kg|公斤力|公斤|千克力|千克",
     }
@@ -57,6 +61,7 @@ _LENGTHS: _Names = MappingProxyType(
         "in": "in|inches|inch|英寸",
     }
 )
+_DISTANCES: _Names = MappingProxyType({**_LENGTHS, "km": "km|公里|千米"})
 _PER = r"\s?/\s?|每|\sper\s|\sa\s|\san\s|\seach\s"
 _BY = r"[·*. ⋅-]?"
 
@@ -81,6 +86,7 @@ _COMPOSITIONS = (
     _Composition("flow", _VOLUMES, _TIMES, _PER, "/"),
     _Composition("density", _MASSES, _VOLUMES, _PER, "/"),
     _Composition("turns", _TURNS, _TIMES, _PER, "/"),
+    _Composition("velocity", _DISTANCES, _TIMES, _PER, "/"),
     _Composition("torque", _FORCES, _LENGTHS, _BY, "*"),
     _Composition("torque", _LENGTHS, {"lbf": _FORCES["lbf"]}, _BY, "*"),
 )

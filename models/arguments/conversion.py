@@ -1,11 +1,14 @@
 """Convert a stated value to the unit of its column."""
 
+import math
+import unicodedata
 from collections.abc import Iterable
 
 from models.arguments.notations import kind_of
 from models.signature import InputField
 from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
+_SIGNS = str.maketrans({" ": None, "^": None, "·": "*", "⋅": "*"})
 _DIGITS = 9  # of a converted value: conversions add digits that nobody wrote
 
 
@@ -13,7 +16,7 @@ def convert(value: float, units: Iterable[tuple[str, str]], field: InputField) -
     """Return a value in the column's unit, None if no unit is one of the column's quantity."""
     kind = kind_of(field.unit)
     for one_kind, unit in units:
-        if unit == field.unit:
+        if unit == field.unit or is_same_unit(unit, field.unit):
             return value
         is_share = one_kind == "share" and field.unit == "1"
         is_same_kind = kind == one_kind if kind is not None else field.unit not in (None, "1")
@@ -27,8 +30,20 @@ def convert(value: float, units: Iterable[tuple[str, str]], field: InputField) -
     return None
 
 
+def is_same_unit(unit: str, other: str | None) -> bool:
+    """Return whether two units are written alike but for signs such as `²` and `·`."""
+    return other is not None and _plain(unit) == _plain(other)
+
+
+def _plain(unit: str) -> str:
+    """Return a unit in compatibility form, without blanks, powers' signs and dots."""
+    return unicodedata.normalize("NFKC", unit).translate(_SIGNS)
+
+
 def is_in_range(value: float, field: InputField) -> bool:
-    """Return whether a value is within the limits of its column."""
-    return (field.minimum is None or value >= field.minimum) and (
-        field.maximum is None or value <= field.maximum
+    """Return whether a value is finite and within the limits of its column."""
+    return (
+        math.isfinite(value)
+        and (field.minimum is None or value >= field.minimum)
+        and (field.maximum is None or value <= field.maximum)
     )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from models.arguments.conversion import convert, is_in_range
-from models.arguments.quantities import find_quantities, normalize
+from models.arguments.quantities import find_quantities, normalize, stated_units
 from models.arguments.values import Extraction, Reading, Row, Source
 from models.signature import BYTES, InputField
 
@@ -70,8 +70,7 @@ def _converted(column: InputField, value: float, unit: str) -> float | None:
     """Return a number in the column's unit; without a unit it is in the column's."""
     if not unit or column.unit is None:
         return value
-    units = find_quantities(f"1 {normalize(unit)}")[0].units
-    return convert(value, units, column) if units else None
+    return convert(value, stated_units(unit), column)
 
 
 def _number_and_unit(argument: Any) -> tuple[float | None, str]:

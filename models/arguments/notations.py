@@ -14,6 +14,8 @@ from models.arguments.composed_units import KINDS, composed_unit
 from models.arguments.composed_units import PATTERN as COMPOSED_PATTERN
 
 PIECES = "pcs"
+# People leave out the time of a flow.
+_CUBIC_METRES = "立方米|立方|方"
 _PIECE_NAMES = (
     "pcs|pc|pieces|piece|pce|parts|part|units|unit|items|item|boxes|box|bottles|bottle|bags|bag|"
     "件|个|只|台|片|包|箱|瓶|袋|盒|套|支|根|枚"
@@ -29,8 +31,11 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "K": "K|kelvin|kelvins|开尔文",
         },
         "speed": {
-            "rpm": "rpm|r.p.m.|1/min|min^-1|min-1|转",
+            "rpm": "rpm|r.p.m.|1/min|min^-1|min-1|r|转",
             "r/s": "rps",
+            "rad/s": "rad/s|rads/s|rad s-1|radians per second|radian per second|弧度/秒|弧度每秒",
+            "rad/min": "rad/min|radians per minute|弧度/分钟|弧度/分|弧度每分钟",
+            "1/s": "1/s|1/sec|s^-1|s-1",
             "Hz": "Hz|hertz|赫兹|赫",
         },
         "torque": {"N*m": "Nm"},
@@ -38,6 +43,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "kN": "kN|千牛顿|千牛|kilonewtons|kilonewton",
             "N": "N|牛顿|牛|newtons|newton",
             "MN": "MN|兆牛",
+            "mN": "mN|毫牛",
             "daN": "daN",
             "kgf": "kgf|公斤力|千克力",
             "kkgf": "tf|吨力",
@@ -49,22 +55,27 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "W": "W|瓦特|瓦|watts|watt",
             "hp": "hp|horsepower|英制马力",
             "PS": "PS|马力",
+            "mW": "mW|毫瓦",
         },
         "energy": {
             "kWh": "kWh|kW·h|千瓦时|度电|度|kilowatt hours|kilowatt-hours",
             "MWh": "MWh|MW·h|兆瓦时|megawatt hours|megawatt-hours",
             "GWh": "GWh|吉瓦时",
+            "Wh": "Wh|瓦时",
             "GJ": "GJ|吉焦",
             "MJ": "MJ|兆焦",
+            "kJ": "kJ|千焦",
+            "J": "J|joules|joule|焦耳|焦",
         },
         "time": {
             "min": "min|mins|minutes|minute|分钟|分",
             "h": "h|hr|hrs|hours|hour|个小时|小时|钟头",
             "s": "s|sec|secs|seconds|second|秒钟|秒",
+            "ms": "ms|msec|milliseconds|millisecond|毫秒",
             "d": "d|days|day|天",
         },
         "flow": {
-            "m3/h": "立方米|立方|方",
+            "m3/h": f"{_CUBIC_METRES}",
             "L/min": "lpm",
             "gal/min": "gpm|USGPM",
             "ft3/min": "cfm",
@@ -75,8 +86,27 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "cm": "cm|厘米",
             "ft": "ft|feet|foot|英尺",
             "in": "inches|inch|英寸",
+            "um": "um|μm|microns|micron|micrometres|micrometers|微米",
+            "km": "km|kilometres|kilometers|公里|千米",
         },
-        "voltage": {"V": "V|volts|volt|伏特|伏", "kV": "kV|kilovolts|kilovolt|千伏"},
+        "mass": {
+            "kg": "kg|kgs|kilograms|kilogrammes|kilogram|千克|公斤",
+            "g": "g|grams|gram|克",
+            "mg": "mg|milligrams|毫克",
+            "t": "t|tonnes|tonne|tons|吨",
+            "lb": "lbs|lb|pounds|pound|磅",
+        },
+        "volume": {
+            "m3": f"{_CUBIC_METRES}|m3|m^3|cbm",
+            "L": "litres|liters|litre|liter|ltr|公升|升",
+            "mL": "ml|millilitres|milliliters|毫升",
+            "gal": "gallons|gallon|加仑",
+        },
+        "voltage": {
+            "V": "V|volts|volt|伏特|伏",
+            "kV": "kV|kilovolts|kilovolt|千伏",
+            "mV": "mV|millivolts|millivolt|毫伏",
+        },
         "current": {"A": "A|amperes|ampere|amps|amp|安培|安", "mA": "mA|毫安", "kA": "kA|千安"},
         "pressure": {
             "bar": "bar|巴",
@@ -84,8 +114,12 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "kPa": "kPa|千帕",
             "psi": "psi|psia",
             "Pa": "Pa|帕",
+            "mbar": "mbar|毫巴",
+            "kgf/cm2": "kgf/cm2|kgf/cm^2|kg/cm2|kg/cm^2|公斤/平方厘米|公斤每平方厘米",
+            "N/mm2": "N/mm2|N/mm^2",
+            "hPa": "hPa|百帕",
         },
-        "velocity": {"mm/s": "mm/s|毫米/秒|毫米每秒", "m/s": "m/s|米/秒|米每秒"},
+        "velocity": {"in/s": "ips", "ft/min": "fpm"},
         "pieces": {PIECES: _PIECE_NAMES},
         "share": {"%": "%|per cent|percent|pct"},
         "mass flow": {"lb/s": "lb/s|pounds per second"},
@@ -140,6 +174,11 @@ _LONGER_WORDS: Mapping[str, str] = MappingProxyType(
         "支": "持架",
         "根": "据",
         "包": "装含",
+        "升": "高温到至级压速为降起",
+        "克": "服",
+        "吨": "位",
+        "磅": "秤",
+        "焦": "点炭",
     }
 )
 

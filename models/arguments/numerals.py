@@ -63,6 +63,12 @@ _MANY = re.compile(
     r"|boxes)\b)|thousand\b|million\b)",
     re.IGNORECASE,
 )
+# `1/2 Nm` and `3 1/4 in` are fractions, `1200/1300 rpm` are two numbers.
+_FRACTION = re.compile(
+    rf"(?<![\w./,])(?:(?P<whole>\d{{1,6}}) )?(?P<top>\d{{1,2}})/(?P<bottom>2|3|4|5|8|16|32|64)"
+    rf"(?={_UNIT})",
+    re.IGNORECASE,
+)
 _TIMES: Mapping[str, int] = MappingProxyType({"k": 1000, **_POWERS})
 
 
@@ -81,6 +87,7 @@ def with_plain_numbers(text: str) -> str:
     text = _ENGLISH.sub(_from_english, text)
     text = _BARE_DECIMAL.sub("0.", text)
     text = _EUROPEAN.sub(lambda match: match[0].replace(".", "").replace(",", "."), text)
+    text = _FRACTION.sub(_from_fraction, text)
     text = _GROUPS.sub(lambda match: match[0].replace(" ", ""), text)
     text = _COMMA.sub(lambda match: match[0].replace(",", "."), text)
     return _MANY.sub(_from_many, text)
@@ -137,6 +144,14 @@ def _english_value(words: list[str]) -> int:
         else:
             part += _WORDS[word]
     return total + part
+
+
+def _from_fraction(match: "re.Match[str]") -> str:
+    """Return a proper fraction, with the whole number before it, in digits."""
+    top, bottom = int(match["top"]), int(match["bottom"])
+    if not 0 < top < bottom:
+        return match[0]
+    return f"{int(match['whole'] or 0) + top / bottom:.12g}"
 
 
 def _from_many(match: "re.Match[str]") -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from models.arguments.notations import UNIT_PATTERN, units_of
+from models.arguments.notations import PIECES, UNIT_PATTERN, units_of
+from models.arguments.other_units import OTHER, other_unit
+from models.arguments.powers import with_plain_powers
 
 # A longer text is a file, which belongs into a vector store or a training file.
 MAX_TEXT = 200_000
@@ -16,7 +18,7 @@ MIN_RUN = 3
 # `1,300` is one number, `100,200,300` are three.
 _NUMBER = (
     r"(?:(?<![\w)\]%°.])[-+](?=\d))?"
-    r"(?:(?<![\d.])(?<!\d,)\d{1,3},\d{3}(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?)(?:[eE][-+]?\d{1,2}(?![A-Za-z\d]))?"
+    r"(?:(?<![\d.])(?<!\d,)\d{1,3},\d{3}(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?)(?:[eE][-+]?\d{1,3}(?![A-Za-z\d]))?"
 )
 _QUANTITY = re.compile(
     rf"(?<![A-Za-z0-9_.])(?<![A-Za-z]-)(?P<number>{_NUMBER})(?P<many>\s*[万亿])?"
@@ -36,6 +38,7 @@ _PARTS_OF_TIME = (("h", "min"), ("min", "s"))
 _LEADS_TO = re.compile(
     r"\s*(?:(?:down |up )?to|→|->|=>|[变改降调提升减增]\S{0,2}[为成到至])\s*", re.IGNORECASE
 )
+_NO_UNIT = frozenset({"", "-", "--", "/", "none", "n/a", "无", "dimensionless"})
 _TIME_JOINT = re.compile(r"\s*(?:and|又|零)?\s*")
 # `-` and `~` make a range, which is no series.
 _CHINESE_COMMA = re.compile(r"([\u4e00-\u9fff]\d{1,3}),(?=\d{1,2}(?![\d.,])|\d{1,2}\.\d)")
@@ -70,7 +73,7 @@ def normalize(text: str) -> str:
     does a comma between numbers after a Chinese word, if no three digits follow: `子组大小4,99%`.
     """
     text = _LINES.sub(_MAX_LINES, _SPACES.sub(_MAX_SPACES, text[:MAX_TEXT]))
-    text = _CHINESE_COMMA.sub(r"\1, ", text)
+    text = with_plain_powers(_CHINESE_COMMA.sub(r"\1, ", text))
     signs = str.maketrans({"−": "-", "–": "-", "×": "x", "，": ",", "：": ":", "；": ";"})
     return unicodedata.normalize("NFKC", text.replace("，", ", ")).translate(signs)
 
@@ -79,6 +82,8 @@ def find_quantities(text: str) -> tuple[Quantity, ...]:
     """Return the quantities of a normalized text in their order."""
     found: list[Quantity] = []
     for match in _QUANTITY.finditer(text):
+        if found and match.start() < found[-1].end:
+            continue  # a part of a unit that nobody knows: `3^2`
         quantity = _to_quantity(text, match)
         if found:
             found[-1] = _with_unit_of(text, found[-1], quantity)
@@ -120,6 +125,26 @@ def _joined_time(text: str, first: Quantity, second: Quantity) -> Quantity | Non
     return None
 
 
+def stated_units(unit: str) -> tuple[tuple[str, str], ...]:
+    """Return the kinds and units that somebody states apart from the number, empty for none.
+
+    One that nobody knows is of the kind OTHER.
+    """
+    name = normalize(unit).strip()
+    if name.lower() in _NO_UNIT:
+        return ()
+    quantity = find_quantities(f"1 {name}")[0]
+    is_whole = quantity.end == len(name) + 2
+    return quantity.units if quantity.units and is_whole else ((OTHER, name),)
+
+
+def is_unit(text: str) -> bool:
+    """Return whether a text is a unit, also one that nothing converts."""
+    name = normalize(text).strip()
+    quantity = find_quantities(f"1 {name}")[0]
+    return bool(quantity.units) and quantity.end == len(name) + 2
+
+
 def find_runs(text: str, quantities: Sequence[Quantity]) -> tuple[tuple[Quantity, ...], ...]:
     """Return the runs of at least three numbers that only separators stand between.
 
@@ -151,4 +176,8 @@ def _to_quantity(text: str, match: "re.Match[str]") -> Quantity:
     elif _PERCENT_OF.search(before):
         units = units_of("%", False)
     end = match.end() if units else number_end
+    if not any(unit.startswith(PIECES) for _, unit in units):  # `100 pcs/h` is a rate
+        other = other_unit(text, number_end, end)
+        if other is not None:
+            units, end = ((OTHER, other[0]),), other[1]
     return Quantity(value, units, match.start(), number_end, end, text[match.start() : end].strip())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.arguments.lexicon import names_column
+from models.arguments.quantities import is_unit
 from models.signature import InputField
 
 MAX_ROWS = 1_000
@@ -81,7 +82,7 @@ def _row_of_object(value: Mapping[str, Any], fields: Sequence[InputField]) -> di
         field = _field_of(key, fields)
         if field is None or content is None:
             continue
-        unit = _unit_of_header(key)
+        unit = _unit_of_header(key, field)
         if isinstance(content, dict):
             unit = str(content.get("unit", unit or "")) or None
             content = content.get("value")
@@ -113,6 +114,11 @@ def _read_rows(
 ) -> tuple[list[Mapping[str, Cell]], int]:
     """Return the rows below a header and the number of the first line after them."""
     rows: list[Mapping[str, Cell]] = []
+    named = [
+        (place, field.name, _unit_of_header(name, field))
+        for place, (name, field) in enumerate(zip(header, columns, strict=True))
+        if field is not None
+    ]
     number = start
     while number < len(lines):
         line = lines[number]
@@ -122,13 +128,7 @@ def _read_rows(
         cells = _cells(line, separator)
         if len(cells) != len(header) or not any(_NUMBER.fullmatch(cell) for cell in cells):
             break
-        rows.append(
-            {
-                field.name: Cell(cell, _unit_of_header(name))
-                for field, cell, name in zip(columns, cells, header, strict=True)
-                if field is not None and cell
-            }
-        )
+        rows.append({name: Cell(cells[place], unit) for place, name, unit in named if cells[place]})
         number += 1
     return rows, number
 
@@ -156,7 +156,13 @@ def _is_named(name: str, field: InputField) -> bool:
     return bool(stem) and len(unit) <= 4 and unit.isalpha() and stem == field.name
 
 
-def _unit_of_header(name: str) -> str | None:
-    """Return the unit that a header has in brackets, None without one."""
-    match = None if len(name) > _MAX_NAME_LENGTH else _HEADER_UNIT.search(name)
-    return None if match is None else match[1]
+def _unit_of_header(name: str, field: InputField) -> str | None:
+    """Return the unit that a header has in brackets or after its name, None without one.
+
+    Brackets may have a note: `torque (max)`. `torque_kNm` has a unit if the column is `torque`.
+    """
+    if name == field.name:
+        return None
+    match = _HEADER_UNIT.search(name)
+    unit = name.rpartition("_")[2] if match is None else match[1]
+    return unit if unit != name and is_unit(unit) else None
