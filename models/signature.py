@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from infra.errors import AppError
 from models.sentences import Sentence, listing, sentence
+from models.tables.dates import DayOrder
 from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
 BYTES = "BYTES"
@@ -51,6 +52,15 @@ class InputField(msgspec.Struct, frozen=True):
     optional: bool = False
     default: float | None = None
     nullable: bool = False
+
+
+class TimeField(InputField, frozen=True):
+    """An input column of times as texts.
+
+    `day_order` is that of day and month in the training file's dates, None if they left no doubt.
+    """
+
+    day_order: DayOrder | None = None
 
 
 class OutputField(msgspec.Struct, frozen=True):

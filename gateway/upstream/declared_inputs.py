@@ -7,11 +7,11 @@ import msgspec
 from gateway.call.values import ResolvedModel
 from gateway.upstream.model_metadata import ModelMetadata
 from infra.errors import AppError
-from models.signature import BYTES, GridField, InputField, Signature
+from models.signature import BYTES, GridField, Signature, TimeField
 from models.tables.instances import ModelInput
 
 
-class DeclaredInput(InputField, frozen=True):
+class DeclaredInput(TimeField, frozen=True):
     """An input that a specialist declares, as forms and tables use it."""
 
     @property
@@ -27,6 +27,7 @@ class DeclaredInput(InputField, frozen=True):
             steps=self.length,
             is_optional=self.optional,
             unit=self.unit,
+            day_order=self.day_order,
         )
 
 

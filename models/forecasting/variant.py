@@ -32,7 +32,15 @@ from models.forecasting.tree_inputs import Inputs
 from models.forecasting.windows import Form, Windows
 from models.onnx_session import open_session
 from models.own_artefact import VariantBroken, decode_document
-from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
+from models.signature import (
+    BYTES,
+    Columns,
+    InputField,
+    InputInvalid,
+    OutputField,
+    Signature,
+    TimeField,
+)
 from models.tables.dates import DayOrder
 
 VERSION = 1
@@ -263,12 +271,13 @@ def build_signature(document: ForecastDocument) -> Signature:
     form = document.form
     length = (least_rows(form), MAX_ROWS_OF_HISTORY)
     step = describe_step(form.step)
-    time = InputField(
+    time = TimeField(
         document.time,
         BYTES,
         description=f"Times of the history, {step} apart: the last {form.lookback} steps, of which "
         f"{MAX_FILLED_SHARE:.0%} may be missing. The forecast begins one step after the latest",
         length=length,
+        day_order=document.day_order,
     )
     target = InputField(
         document.target,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.series.series import Floats, SeriesColumn, SeriesSet
-from models.signature import BYTES, Columns, InputField, InputInvalid
+from models.signature import BYTES, Columns, InputField, InputInvalid, TimeField
 from models.tables.columns import Kind
 from models.tables.dates import DayOrder, parse_dates, zone_hint
 
@@ -72,13 +72,14 @@ def input_fields(
         return readings
     description = f"The times of the values, {use_of_times}"
     kind = BYTES if time.is_date else "FP64"
-    of_time = InputField(
+    of_time = TimeField(
         time.name,
         kind,
         description=description,
         length=length,
         optional=True,
         nullable=not time.is_date,
+        day_order=time.day_order,
     )
     return (*readings, of_time)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.sentences import Sentence, listing, sentence
 from models.signature import InputInvalid
 from models.tables.columns import Column, Kind, infer_column
-from models.tables.dates import parse_dates
+from models.tables.dates import DayOrder, parse_dates
 from models.tables.headers import split_unit
 from models.tables.model_names import with_model_names
 from models.tables.similar_headers import notes_on_similar
@@ -32,6 +32,7 @@ class ModelInput:
     """An input of a model, by the name of its column.
 
     steps: the least and the largest number of steps of a series, None for a single value.
+    day_order: of day and month in the training file's dates, None if they left no doubt.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelInput:
     steps: tuple[int, int] | None = None
     is_optional: bool = False
     unit: str | None = None
+    day_order: DayOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ def _time_order(columns: Mapping[str, RawColumn], series: Sequence[ModelInput], 
     times = next((one for one in series if one.is_text), None)
     if times is None:
         return np.arange(rows)
-    seconds = parse_dates(columns[times.name].as_texts()).seconds
+    seconds = parse_dates(columns[times.name].as_texts(), times.day_order).seconds
     return np.argsort(seconds, kind="stable")
 
 

@@ -1,11 +1,13 @@
 """Times of a call with series: read in the order of day and month of the training file."""
 
+import msgspec
 import numpy as np
 import pytest
 
-from models.series.calls import ColumnRange, TimeColumn, check_series
+from gateway.upstream.declared_inputs import parse_declared_inputs
+from models.series.calls import ColumnRange, TimeColumn, check_series, input_fields
 from models.series.reading import read_series
-from models.signature import InputInvalid
+from models.signature import InputInvalid, Signature
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 from tests.support.models.tables import csv
@@ -40,6 +42,20 @@ def test_times_are_read_with_the_month_first_if_the_training_file_has_it_first()
 def test_times_are_read_with_the_day_first_otherwise(form: str) -> None:
     with pytest.raises(InputInvalid, match="is earlier than the value before it"):
         check(time_column(form))
+
+
+@pytest.mark.parametrize(
+    ("form", "order"),
+    [("%m/%d/%Y", "month first"), ("%d/%m/%Y", "day first"), ("%Y-%m-%d", None)],
+)
+def test_signature_says_which_of_the_first_two_numbers_of_a_date_is_the_day(
+    form: str, order: str | None
+) -> None:
+    fields = input_fields([ColumnRange("heat", None, 0, 6)], time_column(form), 2)
+    shown = msgspec.to_builtins(Signature(fields, (), "1"))
+    assert [one.get("day_order") for one in shown["inputs"]] == [None, order]
+    metadata = msgspec.json.encode({"parameters": {"signature": shown}})
+    assert [one.as_column().day_order for one in parse_declared_inputs(metadata)] == [None, order]
 
 
 def test_time_in_a_zone_that_is_not_read_is_refused_with_what_to_write() -> None:

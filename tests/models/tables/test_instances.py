@@ -8,6 +8,7 @@ import pytest
 from models.anomaly.variant import RESERVED as DETECTOR_SETTINGS
 from models.forecasting.data import RESERVED_NAMES as FORECAST_SETTINGS
 from models.signature import InputInvalid
+from models.tables.dates import DayOrder
 from models.tables.instances import ModelInput, TableInstances, build_instances
 from models.tables.reading import read_table
 from models.tables.similar_headers import SETTINGS
@@ -163,6 +164,17 @@ class TestSeries:
         found = build(text, inputs)
         assert values(found, "vibration") == [[1.0, 2.0, 3.0]]
         assert values(found, "time") == [["2026-03-01", "2026-03-02", "2026-03-03"]]
+
+    @pytest.mark.parametrize(
+        ("order", "readings"),
+        [(DayOrder.MONTH_FIRST, [1.0, 2.0, 3.0]), (DayOrder.DAY_FIRST, [3.0, 2.0, 1.0])],
+    )
+    def test_rows_are_in_the_order_of_day_and_month_of_the_training_file(
+        self, order: DayOrder, readings: list[float]
+    ) -> None:
+        time = ModelInput("time", is_text=True, steps=(2, 3), day_order=order)
+        text = "time,vibration\n03/04/2026,2\n02/05/2026,1\n04/01/2026,3\n"
+        assert values(build(text, (*SERIES, time)), "vibration") == [readings]
 
     def test_each_machine_gets_as_many_of_its_steps_as_the_model_uses(self) -> None:
         found = build("m,vibration\na,1\na,2\na,3\na,4\nb,5\nb,6\n", SERIES, machine="m")
