@@ -26,10 +26,18 @@ _DAY_FIRST = re.compile(
 _MONTH_FIRST = re.compile(
     rf"{_WEEKDAY}{_NAME}[\s/-]+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s,/-]+{_YEAR}", re.IGNORECASE
 )
+_YEAR_FIRST = re.compile(
+    rf"(?P<year>\d{{4}})[\s,./-]+{_NAME}[\s,/-]*(?P<day>\d{{1,2}})(?!\d)(?:st|nd|rd|th)?"
+    r"(?P<rest>(?:[T\s,].*)?)",
+    re.IGNORECASE,
+)
 
 
 def with_month_number(text: str) -> str | None:
-    """Return `12 March 2024 08:15` or `Mar 12, 2024` as `2024-3-12…`; None for other texts."""
+    """Return `12 March 2024 08:15`, `Mar 12, 2024` or `2024-Mar-12` as `2024-3-12…`.
+
+    None for other texts.
+    """
     match = _match(text)
     if match is None:
         return None
@@ -48,4 +56,5 @@ def has_short_year(text: str) -> bool:
 
 def _match(text: str) -> re.Match[str] | None:
     """Return the match of a text that looks like a date with a name, None for others."""
-    return _DAY_FIRST.fullmatch(text) or _MONTH_FIRST.fullmatch(text)
+    forms = (_DAY_FIRST, _MONTH_FIRST, _YEAR_FIRST)
+    return next((match for form in forms if (match := form.fullmatch(text)) is not None), None)

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -15,12 +15,14 @@ from models.tables.date_numbers import full_year, read_number_dates
 from models.tables.date_words import has_short_year, with_month_number
 from models.tables.missing import is_missing
 from models.tables.table import Numbers, Texts
+from models.tables.time_zones import ZONE, zone_seconds
 
-# `8:15:00`, `8时15分`, `8点`, `8 AM`, `8 Uhr`, `08`.
+# `8:15:00`, `8时15分`, `8点`, `8 AM`, `8 Uhr`, `08`, and `8` after a date with slashes: after
+# others, it is rather the number of a shift.
 _CLOCK = (
     r"(?P<hour>\d{1,2})(?:[:时点](?P<minute>\d{1,2})"
     r"(?:[:分](?P<second>\d{1,2}(?:[.,]\d+)?)秒?|分?)|[时点]|(?=\s*(?:[AaPp]\.?\s?[Mm]\b|[Uu]hr))"
-    r"|(?<=[\sT]\d\d)(?![\d:.,]))"
+    r"|(?:(?<=[\sT]\d\d)|(?<=/\d\s\d)|(?<=/\d\d\s\d)|(?<=/\d{4}\s\d))(?![\d:.,]))"
 )
 _HALF = r"(?:\s*(?P<half>[AaPp]\.?\s?[Mm]\.?))?(?:\s*[Uu]hr)?"
 # An offset of hours alone follows a time only: `2026-03-05-01` is no date.
@@ -28,19 +30,11 @@ _TIME = (
     rf"(?:(?:[T\s,]+|(?<=日)|(?=[上下]午))(?P<noon>[上下]午)?\s*{_CLOCK}{_HALF}"
     r"(?:\s*(?P<hours>[+-]\d{2})(?![\d:]))?)?"
 )
-# Names of zones that mean one offset only: `CST` is that of China and of Chicago.
-_NAMED_ZONES: Mapping[str, float] = {
-    "Z": 0.0, "UTC": 0.0, "GMT": 0.0, "CET": 3600.0, "MEZ": 3600.0, "CEST": 7200.0, "MESZ": 7200.0
-}  # fmt: skip
-_ZONE = (
-    rf"\s*(?P<zone>{'|'.join(_NAMED_ZONES)}|(?:UTC|GMT)[+-]\d{{1,2}}(?::?\d{{2}})?"
-    r"|[+-]\d{2}:?\d{2})?(?:\[[\w/+-]+\])?"
-)
 _YEAR_FIRST = re.compile(
-    rf"(?P<year>\d{{4}})[-/.年](?P<month>\d{{1,2}})[-/.月](?P<day>\d{{1,2}})日?{_TIME}{_ZONE}"
+    rf"(?P<year>\d{{4}})[-/.年](?P<month>\d{{1,2}})[-/.月](?P<day>\d{{1,2}})日?{_TIME}{ZONE}"
 )
 _YEAR_LAST = re.compile(
-    rf"(?P<a>\d{{1,2}})(?P<mark>[-/.])(?P<b>\d{{1,2}})[-/.](?P<year>\d{{4}}|\d{{2}}){_TIME}{_ZONE}"
+    rf"(?P<a>\d{{1,2}})(?P<mark>[-/.])(?P<b>\d{{1,2}})[-/.](?P<year>\d{{4}}|\d{{2}}){_TIME}{ZONE}"
 )
 _COMPACT = re.compile(
     r"(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})"
@@ -48,6 +42,9 @@ _COMPACT = re.compile(
 )
 _LAST_WORD = re.compile(r"(?P<time>.*[\d.Mm])\s*\b(?P<zone>[A-Za-z]{2,5})")
 _SAMPLE = 2_000
+# Of dates that fit both orders, one is wrong if its longest step is so many times more unlike the
+# usual one: hourly readings of the first days of March are then of the first day of each month.
+_LESS_EVEN = 4.0
 # Longer texts are no dates. The expressions take time with the square of the length where a cell
 # has thousands of spaces: seconds for each.
 _MAX_LENGTH = 100
@@ -102,7 +99,8 @@ def date_share(texts: Sequence[str]) -> float:
 def parse_dates(texts: Texts, order: DayOrder | None = None) -> ParsedDates:
     """Return the times of a column of texts, all in the form that fits most of its cells.
 
-    Where day and month cannot be told apart, the order that makes the column ascend is assumed.
+    Where day and month cannot be told apart, the order is assumed in which the column ascends, or
+    has the more even steps.
     With an `order`, such as that of a longer table, cells with the year last have it, and each cell
     may have a form of its own.
     """
@@ -150,7 +148,7 @@ def find_zone(text: str) -> float | None:
     """Return the offset from UTC of a time, in seconds; None if its text states none."""
     match = _match_any(text)
     found = None if match is None else _zone_of(match)
-    return None if found is None else _zone_seconds(found)
+    return None if found is None else zone_seconds(found)
 
 
 def zone_hint(text: str) -> Sentence | None:
@@ -217,19 +215,30 @@ def _find_form(sample: Sequence[str]) -> _Form:
 
 
 def _assume_order(day_first: _Form, month_first: _Form, sample: Sequence[str]) -> _Form:
-    """Return the order of dates that fit both: that in which they ascend, else the day first."""
+    """Return the order of dates that fit both.
+
+    It is that in which they ascend, else that of more even steps, else the day first.
+    """
     if not any(mark in text for text in sample for mark in "/-"):
         return _Form(day_first.parse)
-    ascends, month_ascends = (
-        _is_ascending([form.parse(text) for text in sample]) for form in (day_first, month_first)
+    known, month_known = (
+        [value for text in sample if (value := form.parse(text)) is not None]
+        for form in (day_first, month_first)
     )
+    ascends, month_ascends = _is_ascending(known), _is_ascending(month_known)
     if month_ascends and not ascends:
         note = sentence("Its dates were read with the month first: so they ascend.")
         return replace(month_first, notes=(note,))
-    if ascends == month_ascends:
-        note = sentence("Its dates were read with the day first: check this.")
-        return replace(day_first, notes=(note,))
-    return day_first
+    if ascends and not month_ascends:
+        return day_first
+    if _unevenness(known) > _LESS_EVEN * _unevenness(month_known):
+        note = sentence("Its dates were read with the month first: so their steps are even.")
+        return replace(month_first, notes=(note,))
+    note = sentence(
+        "Its dates were read with the day first: check this. If the month comes first, write them "
+        "as 2026-03-05."
+    )
+    return replace(day_first, notes=(note,))
 
 
 def _with_year_note(form: _Form, sample: Sequence[str]) -> _Form:
@@ -258,10 +267,15 @@ def _short_parts(text: str) -> tuple[str, str, str] | None:
     return match["a"], match["b"], match["year"]
 
 
-def _is_ascending(values: Sequence[float | None]) -> bool:
+def _is_ascending(values: Sequence[float]) -> bool:
     """Return whether the times never go back."""
-    known = [value for value in values if value is not None]
-    return all(before <= after for before, after in pairwise(known))
+    return all(before <= after for before, after in pairwise(values))
+
+
+def _unevenness(values: Sequence[float]) -> float:
+    """Return the longest step between times, of any order, by the usual one; 1 if all are equal."""
+    steps = np.diff(np.unique(values))
+    return float(steps.max() / np.median(steps)) if len(steps) else 1.0
 
 
 def _parse_year_first(text: str) -> float | None:
@@ -328,7 +342,7 @@ def _to_seconds(match: re.Match[str], month: int, day: int) -> float | None:
         date = dt.datetime(full_year(match["year"]), month, day, hour, minute, tzinfo=dt.UTC)
     except ValueError:
         return None
-    return date.timestamp() + second - _zone_seconds(_zone_of(match))
+    return date.timestamp() + second - zone_seconds(_zone_of(match))
 
 
 def _hour_of(match: re.Match[str]) -> int | None:
@@ -347,14 +361,3 @@ def _zone_of(match: re.Match[str]) -> str | None:
     """Return the zone of a match, None if there is none."""
     hours = match.groupdict().get("hours")
     return match["zone"] if hours is None else f"{hours}00"
-
-
-def _zone_seconds(zone: str | None) -> float:
-    """Return the offset of a zone from UTC in seconds."""
-    if zone is None or zone in _NAMED_ZONES:
-        return _NAMED_ZONES.get(zone or "Z", 0.0)
-    offset = zone.removeprefix("UTC").removeprefix("GMT")
-    sign = -1.0 if offset.startswith("-") else 1.0
-    digits = offset[1:].replace(":", "")
-    hours, minutes = (digits, "0") if len(digits) < 3 else (digits[:-2], digits[-2:])
-    return sign * (int(hours) * 3600.0 + int(minutes) * 60.0)

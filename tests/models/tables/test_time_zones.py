@@ -11,7 +11,7 @@ def of(*texts: str) -> Column:
     return infer_column(RawColumn("x", None, np.array(texts, dtype=object)))
 
 
-@pytest.mark.parametrize("zone", ["CST", "EST"])
+@pytest.mark.parametrize("zone", ["CST", "EST", "BST", "IST"])
 def test_zone_that_is_not_read_is_noted(zone: str) -> None:
     column = of(*(f"2026-03-25 08:1{minute} {zone}" for minute in range(3)))
     assert column.kind is not Kind.TIME
