@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.sentences import Sentence, sentence
-from models.tables.missing import is_missing
+from models.tables.decimal_marks import DecimalMark
+from models.tables.numbers import parse_numbers
 from models.tables.table import Numbers, Texts
 
 # Numbers that are seconds or milliseconds since 1970, from 1990 to 2100.
@@ -75,14 +76,17 @@ def _are_excel_times(days: Numbers, are_days: bool) -> bool:
     return bool(has_decimals and (on_seconds or on_minutes))
 
 
-def read_number_dates(texts: Texts) -> Numbers | None:
-    """Return texts that are all numbers as seconds since 1970, as calls have them; else None.
+def read_number_dates(texts: Texts) -> NumberDates | None:
+    """Return texts that are all numbers as times; None if they are something else.
 
-    Numbers of days may have decimal commas.
+    A call has no file that tells what its commas and points are: what makes its numbers times is
+    right, so that `46,086` is the day that it was in the training.
     """
-    try:
-        numbers = [np.nan if is_missing(text) else float(text.replace(",", ".")) for text in texts]
-    except ValueError:
-        return None
-    found = dates_of_numbers(np.array(numbers), are_stated=True)
-    return None if found is None else found.seconds
+    for mark in (DecimalMark.UNKNOWN, DecimalMark.COMMA):
+        parsed = parse_numbers(texts, mark)
+        if parsed.invalid or parsed.unit:
+            return None
+        found = dates_of_numbers(parsed.values, are_stated=True)
+        if found is not None:
+            return found
+    return None

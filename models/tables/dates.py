@@ -123,8 +123,9 @@ def parse_dates(texts: Texts, order: DayOrder | None = None) -> ParsedDates:
         else:
             seconds[position] = value
     if sample and len(invalid) >= len(sample) and not np.isfinite(seconds).any():
-        numbers = read_number_dates(texts)
-        return ParsedDates(seconds, tuple(invalid)) if numbers is None else ParsedDates(numbers, ())
+        found = read_number_dates(texts)
+        if found is not None:
+            return ParsedDates(found.seconds, (), found.notes)
     zone = find_zone(sample[0]) if sample else None
     notes = (*form.notes, *_hour_notes(sample[:1]))
     return ParsedDates(seconds, tuple(invalid), notes, form.order, zone)

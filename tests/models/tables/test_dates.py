@@ -7,6 +7,7 @@ import pytest
 
 from models.tables.columns import Column, Kind, infer_column
 from models.tables.dates import DayOrder, parse_dates
+from models.tables.reading import read_table
 from models.tables.table import RawColumn
 
 
@@ -269,6 +270,33 @@ class TestExcelDays:
     def test_stated_type_wins(self) -> None:
         stated = self.column("speed", self.DAYS.round(6), Kind.TIME)
         assert times(stated)[1] == "2026-03-05T07:00:00"
+
+    @pytest.mark.parametrize(
+        ("table", "step"),
+        [
+            ("date,v\n" + "".join(f'"{day:,}",1\n' for day in range(46_086, 46_090)), 86_400.0),
+            ("time,v\n" + "".join(f'"{46_086 + h / 24:,.6f}",1\n' for h in range(9)), 3_600.0),
+            ("time;v\n46.086,041667;1\n46.086,083333;2\n46.086,125;1,5\n", 3_600.0),
+            ("date;v\n46.086;1,5\n46.087;2\n46.088;1\n", 86_400.0),
+        ],
+        ids=["commas", "commas and points", "points and commas", "points"],
+    )
+    def test_separators_of_thousands_are_read_alike_in_training_and_calls(
+        self, table: str, step: float
+    ) -> None:
+        raw = read_table(table.encode()).columns[0]
+        trained, called = infer_column(raw), parse_dates(raw.as_texts())
+        assert trained.kind is Kind.TIME
+        assert np.diff(numbers(trained)).tolist() == [step] * (len(raw) - 1)
+        assert (called.invalid, called.seconds.tolist()) == ((), numbers(trained))
+        one = parse_dates(raw.as_texts()[:1])
+        assert (one.invalid, one.seconds.tolist()) == ((), numbers(trained)[:1])
+
+    def test_stated_time_with_separators_of_thousands_is_noted(self) -> None:
+        raw = read_table(b"day;v\n46,086;1\n46,087;2\n46,088;1\n").columns[0]
+        column = infer_column(raw, kind=Kind.TIME)
+        assert times(column)[0] == "2026-03-05T00:00:00"
+        assert "Its numbers were read as dates of Excel" in column.notes[0]
 
     def test_texts_of_a_call_are_read_like_numbers(self) -> None:
         texts = np.array([f"{day:.6f}" for day in self.DAYS], dtype=object)
