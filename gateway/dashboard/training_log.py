@@ -41,6 +41,13 @@ def translate_message(message: str, texts: MessageCatalog) -> str:
     return _read("info", str(message), made_of, texts).text
 
 
+def translate_stored(
+    message: str, made_of: Mapping[str, Any] | None, texts: MessageCatalog
+) -> LogLine:
+    """Return a stored message of a table as a line in a language."""
+    return _read("info", message, made_of, texts)
+
+
 def _read(
     level: str, message: str, made_of: Mapping[str, Any] | None, texts: MessageCatalog
 ) -> LogLine:

@@ -83,18 +83,20 @@ def build_instances(
     machine: str = "",
     constants: Mapping[str, float] | None = None,
     skip_short: bool = False,
+    others: Sequence[str] = (),
 ) -> TableInstances:
     """Return the instances of a table for a model with these inputs.
 
     Columns are found by their names, also in another letter case or unit (model_names.py).
     `machine` names the column that tells the machines of series apart; without it the table is one
-    series. `constants` are values of inputs that are no columns, such as a forecast's horizon.
+    series. `constants` are values of inputs that are no columns, such as a forecast's horizon,
+    `others` are columns that are no inputs, such as known results.
     With `skip_short`, machines with too few rows are only named, unless all have.
 
     Raises InputInvalid for missing columns, cells of the wrong type and too short series.
     """
     fixed = constants or {}
-    table = with_model_names(table, [one.name for one in inputs], [machine, *fixed])
+    table = with_model_names(table, [one.name for one in inputs], [machine, *others, *fixed])
     columns = {column.name: column for column in table.columns}
     wanted = [one for one in inputs if one.name in columns and one.name not in fixed]
     _require_columns(table, inputs, [*columns, *fixed], machine)
@@ -120,7 +122,7 @@ def build_instances(
         tuple(group.label for group in groups),
         tuple(int(group.rows[-1]) for group in groups),
         tuple(ShortSeries(group.label, _too_short(group, least)) for group in too_short),
-        _notes(table, inputs, {machine, *fixed}),
+        _notes(table, inputs, {machine, *others, *fixed}),
     )
 
 

@@ -191,8 +191,17 @@ def _quote_report(quote: Mapping[str, Any]) -> Report:
         "available balance": "no limit"
         if quote["balance"] is None
         else f"{quote['balance']} {currency}",
+        **_notes(quote),
     }
     return Report(quote, (Record("Cost of the comparison:", fields),))
+
+
+def _notes(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the notes of a comparison or its quote, by what they are on."""
+    return {
+        f"note {number}": f"{one['model']}: {one['message']}"
+        for number, one in enumerate(found["notes"], 1)
+    }
 
 
 def _report(found: Mapping[str, Any]) -> Report:
@@ -206,6 +215,7 @@ def _report(found: Mapping[str, Any]) -> Report:
         "metric": found["metric"],
         "uncertainty by": found["clusters"],
         "cost": f"{found['cost']} {found['currency']}",
+        **_notes(found),
     }
     table = Table([_row(one) for one in found["results"]], _COLUMNS)
     return Report(found, (Record(f"{found['id']}:", summary), table))

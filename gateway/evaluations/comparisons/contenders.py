@@ -21,6 +21,7 @@ from gateway.evaluations.comparisons.labelled_table import (
     LabelledTable,
     build_labelled_instances,
     read_labelled_table,
+    with_day_order,
 )
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.parsing import Parser
@@ -31,6 +32,7 @@ from gateway.wire import body as bodies
 from gateway.wire.own_models.comparisons import ComparisonRequest
 from infra.errors import AppError
 from models.adaptation import TrainingFileInvalid
+from models.sentences import Sentence
 from models.signature import InputInvalid
 from models.tables.instances import ModelInput
 from models.tables.series_lengths import group_by_length, last_steps
@@ -81,6 +83,14 @@ class PlannedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelNote:
+    """A note on how the table was read for a model."""
+
+    model: str
+    note: Sentence
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonPlan:
     """A table, and the models with their instances: of the same rows for all.
 
@@ -95,6 +105,11 @@ class ComparisonPlan:
     def rows(self) -> int:
         """The number of rows that each model predicts."""
         return len(self.models[0].found.positions)
+
+    @property
+    def notes(self) -> tuple[ModelNote, ...]:
+        """The notes on columns that may be inputs of a model under another name."""
+        return tuple(ModelNote(one.model, note) for one in self.models for note in one.found.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +177,7 @@ def _plan_calls(
 ) -> ComparisonPlan:
     """Read the table for each model. Raises ParameterInvalid."""
     forecasters = [is_forecaster(one.inputs) for one in found]
+    labelled = with_day_order(labelled, [each for one in found for each in one.inputs])
     origins = None
     if all(forecasters):
         origins = plan_origins(labelled, request, [one.inputs for one in found])

@@ -78,7 +78,7 @@ def plan_origins(
     """
     if labelled.times is None:
         raise ParameterInvalid("Forecasts need the column with the time.", param="time")
-    values = numbers_of([str(one) for one in labelled.results], labelled, request.target)
+    values = numbers_of(labelled)
     least = max(one.steps[0] for of_model in inputs for one in of_model if one.steps is not None)
     history = max(least, _SEASONS_OF_HISTORY * request.season)
     members = list(_members(labelled, labelled.times))
@@ -117,7 +117,7 @@ def build_forecast_instances(
     wanted = [one for one in inputs if one.steps is not None]
     # Each row by itself, to be put together in the order of each history.
     single = [ModelInput(one.name, one.is_text, None, one.is_optional, one.unit) for one in wanted]
-    found = build_instances(table, single)
+    found = build_instances(table, single, others=(labelled.target,))
     longest = min((one.steps[1] for one in wanted if one.steps is not None), default=0)
     if origins.rows.shape[1] > longest:
         raise InputInvalid(f"The model accepts at most {longest} steps of history.")
@@ -129,7 +129,7 @@ def build_forecast_instances(
         }
         for rows in origins.rows
     )
-    return LabelledInstances(instances, found.units, origins.positions)
+    return LabelledInstances(instances, found.units, origins.positions, found.notes)
 
 
 def compare_forecasts(

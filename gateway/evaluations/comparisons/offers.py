@@ -10,8 +10,9 @@ from billing.money import nano_text
 from gateway.call.errors import MaxCostExceeded, ParameterInvalid
 from gateway.call.tags import TAGS_HEADER
 from gateway.call.values import Principal
-from gateway.evaluations.comparisons.contenders import ComparisonPlan, ContenderPlanner
+from gateway.evaluations.comparisons.contenders import ComparisonPlan, ContenderPlanner, ModelNote
 from gateway.evaluations.comparisons.rows import NewComparison
+from gateway.evaluations.comparisons.views import notes_json
 from gateway.inference.quotes import Quotes
 from gateway.registry.files import EVALS_PURPOSE, find_file, read_content
 from gateway.tables import TrainingFile
@@ -30,7 +31,10 @@ class ComparisonTooExpensive(MaxCostExceeded):
 
 @dataclass(frozen=True, slots=True)
 class ComparisonOffer:
-    """A validated comparison: the pinned models with the cost of each, in nano-units, and rows."""
+    """A validated comparison: the pinned models with the cost of each, in nano-units, and rows.
+
+    notes: on how the table is read for the models.
+    """
 
     principal: Principal
     request: ComparisonRequest
@@ -38,6 +42,7 @@ class ComparisonOffer:
     models: tuple[str, ...]
     costs_nano: tuple[int, ...]
     rows: int
+    notes: tuple[ModelNote, ...] = ()
 
     @property
     def cost_nano(self) -> int:
@@ -75,7 +80,7 @@ class ComparisonOffers:
                 param="max_cost",
             )
         models = tuple(one.model for one in plan.models)
-        return ComparisonOffer(principal, request, file, models, costs, plan.rows)
+        return ComparisonOffer(principal, request, file, models, costs, plan.rows, plan.notes)
 
     async def render_quote(self, offer: ComparisonOffer) -> dict[str, Any]:
         """Return an offer as JSON with the account's balance."""
@@ -84,6 +89,7 @@ class ComparisonOffers:
         return {
             "object": "eval.comparison.quote",
             "rows": offer.rows,
+            "notes": notes_json(offer.notes),
             "models": [
                 {"model": model, "max_cost": nano_text(cost)}
                 for model, cost in zip(offer.models, offer.costs_nano, strict=True)

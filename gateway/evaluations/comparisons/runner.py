@@ -19,7 +19,7 @@ from gateway.evaluations.comparisons import rows
 from gateway.evaluations.comparisons.calls import CallsEnded, ComparisonCalls
 from gateway.evaluations.comparisons.contenders import ComparisonPlan, ContenderPlanner
 from gateway.evaluations.comparisons.forecasts import compare_forecasts
-from gateway.evaluations.comparisons.labelled_table import numbers_of
+from gateway.evaluations.comparisons.labelled_table import classes_of, numbers_of
 from gateway.evaluations.comparisons.scoring import (
     Contender,
     Predictions,
@@ -137,7 +137,7 @@ def build_report(
     if plan.origins is not None:
         models = [planned.model for planned in plan.models]
         forecasts = compare_forecasts(models, predictions, plan.origins, clusters, request.season)
-        return report_json(forecasts, kind)
+        return report_json(forecasts, kind, plan.notes)
     contenders = [
         Contender(
             planned.model,
@@ -147,14 +147,17 @@ def build_report(
         )
         for planned, of_model in zip(plan.models, predictions, strict=True)
     ]
-    results = [str(labelled.results[position]) for position in positions]
     is_class = request.goal == "class" or (
         request.goal is None and any(map(is_class_output, contenders))
     )
     if is_class:
-        return report_json(compare_classes(results, contenders, clusters), kind)
-    numbers = numbers_of(results, labelled, request.target)
-    return report_json(compare_numbers(numbers, contenders, clusters), kind)
+        written, trained = (
+            texts[list(positions)] for texts in (labelled.results, classes_of(labelled))
+        )
+        report = compare_classes(written, trained, contenders, clusters)
+    else:
+        report = compare_numbers(numbers_of(labelled)[list(positions)], contenders, clusters)
+    return report_json(report, kind, plan.notes)
 
 
 def _end_of(error: AppError) -> Stop | Pause:

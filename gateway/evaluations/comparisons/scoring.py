@@ -3,7 +3,7 @@
 The metrics and intervals are those of the acceptance test (models/observed/).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from models.evaluation.statistics import Verdict
 from models.observed.metrics import Floats, Indices, macro_f1, rmse
 from models.observed.resampling import ScoreInterval, contest
 from models.observed.shares import Share, share_of
+from models.tables.table import Texts
 
 Predictions = Sequence[Mapping[str, Any]]
 # The outputs of models of own columns, of which the first one that a model has is compared.
@@ -83,17 +84,42 @@ def is_class_output(contender: Contender) -> bool:
 
 
 def compare_classes(
-    results: Sequence[str], contenders: Sequence[Contender], clusters: Indices
+    written: Texts, trained: Texts, contenders: Sequence[Contender], clusters: Indices
 ) -> ComparisonReport:
-    """Compare classes with the results, [rows], by the macro-F1."""
+    """Compare classes with the results, [rows], by the macro-F1; unknown results are empty.
+
+    written, trained: the results as the table has them, and as a training reads them. Raises
+    ParameterInvalid if few results are known.
+    """
     named = [[_class_of(one, row[one.output]) for row in one.predictions] for one in contenders]
-    known = sorted({*results, *(name for names in named for name in names)})
-    codes = {name: float(number) for number, name in enumerate(known)}
-    truth = np.array([codes[name] for name in results])
+    truth, spellings = _as_predicted(written, trained, {one for names in named for one in names})
+    known = np.flatnonzero(truth != "")
+    if len(known) < MIN_ROWS:
+        raise ParameterInvalid("Too few rows have known results.", param="target")
+    named = [[spellings.get(names[row], names[row]) for row in known] for names in named]
+    classes = sorted({*truth[known], *(name for names in named for name in names)})
+    codes = {name: float(number) for number, name in enumerate(classes)}
+    results = np.array([codes[name] for name in truth[known]])
     predicted = [np.array([codes[name] for name in names]) for names in named]
-    found = contest(macro_f1, True, truth, predicted, clusters)
+    found = contest(macro_f1, True, results, predicted, clusters[known])
     nothing = [None] * len(contenders)
     return _report("macro-F1", True, contenders, found.scores, found.differences, nothing)
+
+
+def _as_predicted(
+    written: Texts, trained: Texts, predicted: Set[str]
+) -> tuple[Texts, Mapping[str, str]]:
+    """Return the results as the models spell classes, and that spelling of other ones.
+
+    A model trained with `category` in `schema.kinds` knows the code `01`, others know `1`.
+    """
+    spelled = {str(one) for one in written[written != trained]}
+    if not spelled & predicted:
+        return trained, {}
+    names: dict[str, set[str]] = {}
+    for name, number in zip(written, trained, strict=True):
+        names.setdefault(str(number), set()).add(str(name))
+    return written, {number: min(of) for number, of in names.items() if len(of) == 1}
 
 
 def compare_numbers(

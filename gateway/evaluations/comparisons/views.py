@@ -1,10 +1,12 @@
 """JSON views of comparisons."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from math import isfinite
 from typing import Any
 
 from billing.money import nano_text
+from gateway.evaluations.comparisons.contenders import ModelNote
 from gateway.evaluations.comparisons.rows import COMPARISON_ID_PREFIX
 from gateway.evaluations.comparisons.scoring import ComparisonReport, ContenderReport
 from gateway.registry.files import PREFIX as FILE_PREFIX
@@ -35,6 +37,7 @@ def comparison_json(row: ModelComparison) -> dict[str, Any]:
         "interval_level": LEVEL,
         "clusters": report.get("clusters"),
         "results": report.get("results"),
+        "notes": [{"model": one["model"], "message": one["message"]} for one in notes_of(row)],
         "currency": row.currency,
         "max_cost": None if row.max_cost_nano is None else nano_text(row.max_cost_nano),
         "quoted_max_cost": nano_text(row.quoted_nano),
@@ -45,13 +48,30 @@ def comparison_json(row: ModelComparison) -> dict[str, Any]:
     }
 
 
-def report_json(report: ComparisonReport, clusters: ClusterKind) -> dict[str, Any]:
-    """Return the figures of a comparison as JSON, as they are stored with it."""
+def notes_of(row: ModelComparison) -> list[dict[str, Any]]:
+    """Return the stored notes of a comparison, each with its model, message and sentence."""
+    notes: list[dict[str, Any]] = (row.report or {}).get("notes", [])
+    return notes
+
+
+def notes_json(notes: Iterable[ModelNote]) -> list[dict[str, Any]]:
+    """Return notes as JSON, as they are shown."""
+    return [{"model": one.model, "message": str(one.note)} for one in notes]
+
+
+def report_json(
+    report: ComparisonReport, clusters: ClusterKind, notes: Iterable[ModelNote] = ()
+) -> dict[str, Any]:
+    """Return the figures and notes of a comparison as JSON, as they are stored with it."""
     return {
         "metric": report.metric,
         "higher_is_better": report.higher_is_better,
         "clusters": clusters.value,
         "results": [_contender_json(one) for one in report.contenders],
+        "notes": [
+            {"model": one.model, "message": str(one.note), "sentence": one.note.as_json()}
+            for one in notes
+        ],
     }
 
 

@@ -1,5 +1,6 @@
 """The pages that compare models on a table: form, figures, errors, roles."""
 
+import html
 from typing import Any
 
 import httpx
@@ -81,6 +82,25 @@ async def test_figures_that_overflow_are_shown_as_dashes(office: Firm, name: str
     shown = words(await office.owner.page(address))
     assert "No difference shown" in shown
     assert not {"inf", "nan", "None"} & set(shown.split())
+
+
+async def test_note_on_an_unused_column_is_shown_in_the_language_of_the_page(
+    office: Firm, name: str, upstream: FakeUpstream
+) -> None:
+    upstream.inputs[name] = [*INPUTS, {"name": "speed", "datatype": "FP32", "optional": True}]
+    content = table().replace(b"machine", b"sped")
+    response = await compare(office, name, content, machine="")
+    assert response.status_code == 303, words(response.text)
+    address = response.headers["location"]
+
+    async def is_completed() -> bool:
+        return "hx-get" not in await office.owner.page(f"{address}/progress")
+
+    await until_true(is_completed)
+    assert "its column 'sped' is not used" in html.unescape(await office.owner.page(address))
+    parts, account_id = office.gateway.parts, office.gateway.account.id
+    async with looker(office.gateway.url, parts, account_id, language="zh") as owner:
+        assert "没有列 'speed'" in html.unescape(await owner.page(address))
 
 
 @pytest.mark.parametrize(

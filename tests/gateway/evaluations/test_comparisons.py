@@ -18,7 +18,7 @@ from tests.support.builders import customer as account
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, client
 from tests.support.gateway.errors import error_of
-from tests.support.gateway.own_rows import table, trained
+from tests.support.gateway.own_rows import INPUTS, table, trained
 
 PATH = "/v1/evals/comparisons"
 
@@ -128,6 +128,22 @@ async def test_figures_that_overflow_are_null_and_the_comparison_is_completed(
     assert first["score_interval"][1] is None
     assert second["first_is"] == "no_difference_shown"
     assert first["interval_coverage"]["share"] == 0.95
+
+
+async def test_unused_header_that_is_nearly_an_input_is_noted_in_quote_and_comparison(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    models = [f"{name}:2", f"{name}:1"]
+    upstream.inputs[name] = [*INPUTS, {"name": "speed", "datatype": "FP32", "optional": True}]
+    content = table().replace(b"machine", b"sped")
+    message = "The table has no column 'speed', and its column 'sped' is not used: if they are the"
+    body = {"models": models, "file": await uploaded(customer, content), "target": "wear"}
+    quote = (await customer.gateway.http.post(f"{PATH}/quote", json=body)).json()
+    found = await compared(customer, models, content=content)
+    assert quote["notes"] == found["notes"]
+    assert [one["model"] for one in found["notes"]] == models
+    assert all(one["message"].startswith(message) for one in found["notes"])
 
 
 async def test_rows_whose_result_is_missing_do_not_count(

@@ -1,10 +1,12 @@
 """Comparisons of forecasters: origins, scaled errors, and the last season as a baseline."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from gateway.call.errors import ParameterInvalid
 from gateway.evaluations.comparisons.contenders import PlannedModel
@@ -20,9 +22,11 @@ from gateway.evaluations.comparisons.labelled_table import (
     LabelledInstances,
     LabelledTable,
     read_labelled_table,
+    with_day_order,
 )
 from gateway.wire.own_models.comparisons import ComparisonRequest
 from models.evaluation.statistics import Verdict
+from models.tables.dates import DayOrder
 from models.tables.instances import ModelInput
 from models.tables.series_lengths import MAX_LENGTHS
 
@@ -82,6 +86,19 @@ def test_origins_are_in_the_order_of_time_without_overlap() -> None:
     assert table.results[origins.positions[0]] == f"{load(95)}"
 
 
+@pytest.mark.parametrize("order", [DayOrder.MONTH_FIRST, DayOrder.DAY_FIRST])
+def test_times_are_read_in_the_order_of_day_and_month_of_the_models(order: DayOrder) -> None:
+    rows = [f"{day:02d}/{month:02d}/2026;{day}" for day in (3, 1, 2) for month in (2, 1)]
+    table = read_labelled_table(
+        "\n".join(["time;load", *rows]).encode(), structs.replace(REQUEST, machine="")
+    )
+    time = ModelInput("time", is_text=True, steps=(2, 9), day_order=order)
+    times = with_day_order(table, [time, INPUTS[1]]).times
+    assert times is not None
+    expected = {DayOrder.MONTH_FIRST: [3, 2, 5, 4, 1, 0], DayOrder.DAY_FIRST: [3, 5, 1, 2, 4, 0]}
+    assert np.argsort(times).tolist() == expected[order]
+
+
 def test_instances_have_the_history_and_the_steps_ahead() -> None:
     table = labelled()
     origins = plan_origins(table, REQUEST, [INPUTS])
@@ -127,7 +144,7 @@ def test_table_without_enough_steps_or_time_is_refused(
     table: LabelledTable, request_: ComparisonRequest, param: str
 ) -> None:
     if not request_.time:
-        table = LabelledTable(table.table, table.results, "", None, None)
+        table = replace(table, times=None)
     with pytest.raises(ParameterInvalid) as caught:
         plan_origins(table, request_, [INPUTS])
     assert caught.value.param == param

@@ -14,9 +14,11 @@ from gateway.call.errors import ParameterInvalid
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, Upload, read_form_fields, read_upload
 from gateway.dashboard.forms import with_errors as form_with_errors
+from gateway.dashboard.i18n import dashboard_texts
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys, load_principal
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
+from gateway.dashboard.training_log import translate_stored
 from gateway.evaluations.comparisons import rows
 from gateway.evaluations.comparisons.offers import (
     MAX_FILE_BYTES,
@@ -24,7 +26,7 @@ from gateway.evaluations.comparisons.offers import (
     new_comparison,
 )
 from gateway.evaluations.comparisons.runner import ComparisonRunner
-from gateway.evaluations.comparisons.views import comparison_json
+from gateway.evaluations.comparisons.views import comparison_json, notes_of
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from gateway.registry.files import EVALS_PURPOSE, create_file
@@ -250,6 +252,13 @@ async def _render_one(
         row=row,
         found=comparison_json(row),
         name=comparison,
+        notes=[
+            (
+                one["model"],
+                translate_stored(one["message"], one["sentence"], dashboard_texts(page.language)),
+            )
+            for one in notes_of(row)
+        ],
         is_open=not EvaluationStatus(row.status).over,
         zone=parse_time_zone(profile.time_zone),
     )
