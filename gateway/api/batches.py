@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.project_scope import only_project
 from gateway.api.actors import key_actor
-from gateway.api.idempotency import IdempotencyKey, idempotent_response
+from gateway.api.idempotency import IdempotencyKey, idempotent_response, replayed_response
 from gateway.api.pagination import bidirectional_page_json, parse_cursor
 from gateway.batches import batches
 from gateway.batches.creation import BatchCreation, Change
@@ -52,6 +52,9 @@ class BatchRoutes(Controller):
         A batch of an invalid file has the status `failed`, with the problems in `errors`. The
         headers `X-Max-Cost` and `X-Maas-Tags` apply to the batch as to a call.
         """
+        replayed = await replayed_response(database, principal, request, idempotency_key)
+        if replayed is not None:
+            return replayed
         batch_request = parse_batch_request(await request.body())
         headers = dict(request.scope["headers"])
         offer = await batch_offers.create_offer(principal, batch_request, headers)

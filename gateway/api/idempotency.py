@@ -18,6 +18,30 @@ IdempotencyKey = Annotated[
 _Change = Callable[[AsyncSession], Awaitable[dict[str, Any]]]
 
 
+class _NothingStored(Exception):
+    """No request with the key was answered before; what was claimed is rolled back."""
+
+
+async def _no_change(_: AsyncSession) -> dict[str, Any]:
+    """Change nothing: raise _NothingStored."""
+    raise _NothingStored
+
+
+async def replayed_response(
+    database: Database, principal: Principal, request: Request[Any, Any, Any], key: str | None
+) -> Response[bytes] | None:
+    """Return the stored response of the first request with an Idempotency-Key, None without one.
+
+    For requests that depend on what may be gone since, as an input file. Raises as `run_once`.
+    """
+    if key is None:
+        return None
+    try:
+        return await idempotent_response(database, principal, request, key, _no_change)
+    except _NothingStored:
+        return None
+
+
 async def idempotent_response(
     database: Database,
     principal: Principal,

@@ -32,7 +32,7 @@ class QuoteArguments(msgspec.Struct, forbid_unknown_fields=True):
 class UsageArguments(msgspec.Struct, forbid_unknown_fields=True):
     """The arguments of `usage`."""
 
-    limit: Annotated[int, Meta(ge=1, le=_MAX_ROWS)] = _DEFAULT_ROWS
+    limit: Annotated[int, Meta(ge=1, le=_MAX_ROWS)] | None = None
     before: str | None = None
     error_code: str | None = None
 
@@ -133,7 +133,7 @@ class AccountTools:
             rows = await list_usage(
                 session,
                 account_id=caller.principal.account_id,
-                limit=wanted.limit,
+                limit=wanted.limit or _DEFAULT_ROWS,
                 before=before,
                 error_code=wanted.error_code,
                 project_ids=readable_projects(caller.principal),

@@ -67,9 +67,9 @@ class PredictionRequest(msgspec.Struct):
 
     model: str
     instances: Annotated[list[dict[str, ColumnValue]], Meta(min_length=1, max_length=MAX_ROWS)]
-    units: dict[str, str] = {}
-    task: str = ""
-    parameters: dict[str, Any] = {}
+    units: dict[str, str] | None = None
+    task: str | None = None
+    parameters: dict[str, Any] | None = None
 
 
 _DATATYPES: Mapping[type, str] = MappingProxyType({bool: "BOOL", str: "BYTES"})
@@ -130,17 +130,17 @@ def build_prediction_request(
     `public_id` is the id of the response. Raises ParameterInvalid naming the row and column.
     """
     rows = request.instances
-    require_parameters(request.parameters, resolved.model.adapter in OWN_COLUMNS)
+    units, parameters = request.units or {}, request.parameters or {}
+    require_parameters(parameters, resolved.model.adapter in OWN_COLUMNS)
     if resolved.model.weights.kind == _FITTED:
         columns = _fitted_columns(rows)
     else:
         columns = _complete_columns(rows)
-    _require_columns_of(request.units, rows)
+    _require_columns_of(units, rows)
     # Formulas keep the precision of their inputs.
     number_type = "FP64" if resolved.model.task is Task.CALCULATION else "FP32"
     inputs = [
-        _tensor(name, values, number_type, request.units.get(name))
-        for name, values in columns.items()
+        _tensor(name, values, number_type, units.get(name)) for name, values in columns.items()
     ]
     metered = _metered_units(resolved.model, len(rows))
 
@@ -150,7 +150,7 @@ def build_prediction_request(
     return ParsedRequest(
         model=resolved.model,
         path=f"/v2/models/{resolved.upstream_name}/infer",
-        body=bodies.encode_body(_with_parameters({"inputs": inputs}, request.parameters)),
+        body=bodies.encode_body(_with_parameters({"inputs": inputs}, parameters)),
         headers={"content-type": "application/json"},
         measure=lambda _: Quantities(**metered),
         output_bounds=OutputBounds(**metered),

@@ -1,6 +1,6 @@
 """The `usage` object of OpenAI responses and stream chunks, and the quantities it reports."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -40,6 +40,31 @@ class MeteredResponse(msgspec.Struct):
 
 _RESPONSE = msgspec.json.Decoder(MeteredResponse)
 _USAGE = msgspec.json.Decoder(UsageObject)
+
+
+def token_counts(quantities: Quantities) -> Quantities:
+    """Return the tokens of a call without its other quantities."""
+    return Quantities(
+        input_tokens=quantities.get("input_tokens"),
+        cached_input_tokens=quantities.cached_input_tokens,
+        output_tokens=quantities.get("output_tokens"),
+        reasoning_tokens=quantities.reasoning_tokens,
+    )
+
+
+def usage_json(tokens: Quantities) -> dict[str, Any]:
+    """Return tokens as OpenAI's `usage` object, with cached and reasoning tokens if known."""
+    prompt, completion = tokens.get("input_tokens"), tokens.get("output_tokens")
+    usage: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+    if tokens.cached_input_tokens:
+        usage["prompt_tokens_details"] = {"cached_tokens": tokens.cached_input_tokens}
+    if tokens.reasoning_tokens is not None:
+        usage["completion_tokens_details"] = {"reasoning_tokens": tokens.reasoning_tokens}
+    return usage
 
 
 def measure_response(body: bytes) -> Quantities:

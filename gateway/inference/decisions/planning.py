@@ -96,7 +96,7 @@ class DecisionPlanner:
             if asked.refusal is not None:
                 draft.refusals[number] = asked.refusal
                 continue
-            found = self._find_specialist(principal, request, asked)
+            found = self._find_specialist(principal, request, asked, number)
             if found is None:
                 draft.open.append(number)
             else:
@@ -105,9 +105,12 @@ class DecisionPlanner:
         return draft.finish(request, {kind for kind, one in fitted.items() if one.prior_weight})
 
     def _find_specialist(
-        self, principal: Principal, request: ParsedRequest, asked: AskedQuestion
+        self, principal: Principal, request: ParsedRequest, asked: AskedQuestion, number: int
     ) -> tuple[ResolvedModel, SpecialistReference] | None:
-        """Return the specialist that answers a question; None for the language model."""
+        """Return the specialist that answers a question; None for the language model.
+
+        The error of one that the question names has the path of its field.
+        """
         decision, reference = request.decision, asked.specialist
         if reference is None and request.model.task in SPECIALIST_TASKS and decision is not None:
             reference = SpecialistReference(decision.public_name)
@@ -116,7 +119,12 @@ class DecisionPlanner:
             reference = None if match is None else SpecialistReference(match.model.id, match.output)
         if reference is None:
             return None
-        resolved = self._parser.resolve_model(reference.model, None, PREDICTIONS, principal)
+        try:
+            resolved = self._parser.resolve_model(reference.model, None, PREDICTIONS, principal)
+        except AppError as error:
+            if asked.specialist is not None:
+                error.param = f"questions[{number}].specialist.model"
+            raise
         return resolved, reference
 
     def _find_match(self, principal: Principal, asked: AskedQuestion) -> Match | None:

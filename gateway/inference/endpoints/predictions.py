@@ -38,7 +38,7 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
     for_model = partial(inference.build_prediction_request, request, public_id=public_id)
     rows = request.instances
     columns = frozenset(rows[0])
-    criteria = SelectionCriteria(principal.model_prices, request.task, columns, len(rows))
+    criteria = SelectionCriteria(principal.model_prices, request.task or "", columns, len(rows))
     return DecodedRequest(request.model, for_model, criteria=criteria)
 
 

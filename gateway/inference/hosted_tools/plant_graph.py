@@ -34,6 +34,7 @@ from gateway.plant.questions.service import BY_MODEL, BY_RULES, PlantQuestions
 from gateway.plant.questions.values import AnswerStatus, PlantAnswer, Understanding
 from gateway.plant.questions.views import answer_json
 from gateway.wire.hosted_tools.steps import read_reply, step_request, user_texts, without_usage
+from gateway.wire.usage import token_counts
 from infra.clock import Clock
 from infra.errors import AppError
 
@@ -133,10 +134,7 @@ class PlantGraphTool:
             chosen = read_choice(reply.text, text, candidates, vocabulary, today)
             understood, by = (chosen, BY_MODEL) if chosen.query is not None else (understood, by)
         if record is not None:
-            tokens = Quantities(
-                input_tokens=record.quantities.get("input_tokens"),
-                output_tokens=record.quantities.get("output_tokens"),
-            )
+            tokens = token_counts(record.quantities)
         answer = await self._questions.answer_understood(account_id, understood, by)
         return _reply(admitted, answer, text, tokens)
 

@@ -25,6 +25,7 @@ from gateway.inference.hosted_tools.consulting import Consultant
 from gateway.inference.hosted_tools.sending import HostedCall, StepSender
 from gateway.wire.hosted_tools.steps import client_functions, read_reply, step_request
 from gateway.wire.inference import PredictionRequest, build_prediction_request
+from gateway.wire.usage import token_counts
 from infra import ids
 from infra.errors import AppError
 from models.arguments import Row
@@ -142,12 +143,8 @@ class ConversationSteps:
 
     def _count(self, record: UsageRecord | None) -> None:
         """Add a step's tokens."""
-        if record is None:
-            return
-        self.tokens = Quantities(
-            input_tokens=self.tokens.get("input_tokens") + record.quantities.get("input_tokens"),
-            output_tokens=self.tokens.get("output_tokens") + record.quantities.get("output_tokens"),
-        )
+        if record is not None:
+            self.tokens += token_counts(record.quantities)
 
 
 def definitions(tools: Sequence[FunctionTool], request: ParsedRequest) -> list[Mapping[str, Any]]:

@@ -103,7 +103,7 @@ def _reference(specialist: Specialist | None, path: str) -> SpecialistReference 
         specialist.class_name,
         specialist.above,
         specialist.below,
-        specialist.units,
+        specialist.units or {},
     )
 
 

@@ -67,7 +67,7 @@ class Specialist(msgspec.Struct, forbid_unknown_fields=True, rename={"class_name
     class_name: str | None = None
     above: float | None = None
     below: float | None = None
-    units: dict[str, str] = {}
+    units: dict[str, str] | None = None
 
 
 class Predicate(msgspec.Struct, tag="predicate", forbid_unknown_fields=True, kw_only=True):

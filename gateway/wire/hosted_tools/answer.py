@@ -15,6 +15,7 @@ from gateway.collaboration.loop import Outcome
 from gateway.wire.file_search.citations import FILE_SEARCH
 from gateway.wire.hosted_tools.consultations import consultation_json
 from gateway.wire.hosted_tools.decisions import decision_json
+from gateway.wire.usage import usage_json
 
 DECISIONS = "x_maas_decisions"
 _ORIGIN = "x_maas_answer"
@@ -77,7 +78,7 @@ def encode_answer(
         {
             **_identity(head, "chat.completion"),
             "choices": [choice],
-            "usage": _usage(head.tokens),
+            "usage": usage_json(head.tokens),
             **_decision_fields(head, outcome),
             **_passage_fields(cited),
             **more,
@@ -108,7 +109,7 @@ def encode_stream(
     events.append(_event(identity, [_choice({}, outcome.finish_reason)]))
     fields = {**_decision_fields(head, outcome), **_passage_fields(cited), **more}
     events.append(_event(identity, [], **fields))
-    return b"".join(events), _event(identity, [], usage=_usage(head.tokens))
+    return b"".join(events), _event(identity, [], usage=usage_json(head.tokens))
 
 
 def _decision_fields(head: AnswerHead, outcome: Outcome) -> dict[str, Any]:
@@ -145,16 +146,6 @@ def _identity(head: AnswerHead, kind: str) -> dict[str, Any]:
         "object": kind,
         "created": int(head.created.timestamp()),
         "model": head.model,
-    }
-
-
-def _usage(tokens: Quantities) -> dict[str, int]:
-    """Return the `usage` object: the tokens of all steps of language models."""
-    prompt, completion = tokens.get("input_tokens"), tokens.get("output_tokens")
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
     }
 
 

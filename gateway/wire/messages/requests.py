@@ -52,7 +52,7 @@ class ToolResultBlock(msgspec.Struct, tag="tool_result"):
 
     tool_use_id: str
     content: str | list[TextBlock | ImageBlock] | None = None
-    is_error: bool = False
+    is_error: bool | None = None
 
 
 class ThinkingBlock(msgspec.Struct, tag="thinking"):

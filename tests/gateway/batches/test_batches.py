@@ -240,3 +240,21 @@ async def test_repeated_idempotency_key_creates_one_batch(batcher: Batcher) -> N
     page = await batcher.client.batches.list()
     assert [one.id for one in page.data] == [made[0].id]
     assert len(batcher.upstream.received) == 2
+
+
+async def test_repeated_idempotency_key_is_answered_after_the_file_is_deleted(
+    batcher: Batcher,
+) -> None:
+    file = await batcher.upload(chat_lines(1))
+    fields: Any = {
+        "input_file_id": file,
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+    }
+    once = {"Idempotency-Key": "kept"}
+    first = await batcher.client.batches.create(**fields, extra_headers=once)
+    await batcher.ended(first.id)
+    await batcher.client.files.delete(file)
+    assert (await batcher.client.batches.create(**fields, extra_headers=once)).id == first.id
+    with pytest.raises(openai.NotFoundError):
+        await batcher.client.batches.create(**fields, extra_headers={"Idempotency-Key": "new"})

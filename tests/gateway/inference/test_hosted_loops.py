@@ -70,6 +70,23 @@ async def test_cost_of_a_loop_is_the_sum_of_its_rows_in_each_format(
     await nothing_is_held(gateway)
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+async def test_cached_tokens_of_a_step_are_in_the_usage_of_the_loop(
+    gateway: Gateway, upstream: FakeUpstream, path: str
+) -> None:
+    body = body_of(path, f"cached {TEXT}")
+    usage = (await gateway.http.post(path, json=body)).json()["usage"]
+    rows = await gateway.rows(1 + sum(sent(upstream)))
+    cached = sum(row["cached_input_tokens"] or 0 for row in rows)
+    assert cached == 1  # of the first step, which the last one does not repeat
+    if path == "/v1/messages":
+        assert usage["cache_read_input_tokens"] == cached
+    elif path == "/v1/responses":
+        assert usage["input_tokens_details"]["cached_tokens"] == cached
+    else:
+        assert usage["prompt_tokens_details"] == {"cached_tokens": cached}
+
+
 async def test_max_cost_that_the_steps_exceed_is_named_with_the_cost_of_all(
     gateway: Gateway,
 ) -> None:

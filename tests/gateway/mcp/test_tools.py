@@ -148,7 +148,11 @@ class TestAccountTools:
 
     async def test_usage_lists_the_accounts_calls(self, declared: Gateway) -> None:
         await call(declared, SPECIALIST, ROW)
-        calls = (await call(declared, "usage", {"limit": 5}))["structuredContent"]["calls"]
+        limits = {"limit": 5, "before": None}, {"limit": None}
+        calls, same = [
+            (await call(declared, "usage", one))["structuredContent"]["calls"] for one in limits
+        ]
+        assert same == calls
         assert [one["request_id"] for one in calls] == [(await declared.row())["request_id"]]
 
     @pytest.mark.parametrize(

@@ -78,3 +78,8 @@ def test_rows_that_lack_most_columns_of_each_other_are_rejected() -> None:
     with pytest.raises(ParameterInvalid, match="1200 rows have 1200 columns") as failed:
         built(FITTED, *rows)
     assert failed.value.param == "instances"
+
+
+def test_null_for_optional_fields_is_as_if_they_were_absent() -> None:
+    nothing = built(SPECIALIST, {"torque": 1.0}, units=None, task=None, parameters=None)
+    assert nothing.body == built(SPECIALIST, {"torque": 1.0}).body

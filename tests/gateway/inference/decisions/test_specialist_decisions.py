@@ -56,6 +56,11 @@ class TestLinkedCalls:
         assert rows["decisions"]["settlement"] == "complete"
         assert float(rows["predictions"]["cost"]) > 0
 
+    async def test_null_for_the_units_is_no_units(self, gateway: Gateway) -> None:
+        named = {**FAILS, "specialist": {"model": SPECIALIST, "units": None, "output": None}}
+        decision = await decide(gateway, named, input=readings())
+        assert fields(decision.answers[0])["source"]["type"] == "specialist"
+
     async def test_equal_readings_are_predicted_once(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
@@ -212,8 +217,8 @@ async def test_reference_to_no_specialist_is_an_error(
     gateway: Gateway, specialist: str, status: int
 ) -> None:
     question = {**FAILS, "specialist": {"model": specialist}}
-    error = await refused(gateway, question, input=readings())
-    assert error.status_code == status
+    error = await refused(gateway, LEAK, question, input=readings())
+    assert (error.status_code, error.param) == (status, "questions[1].specialist.model")
 
 
 async def test_usage_report_has_decisions(gateway: Gateway) -> None:

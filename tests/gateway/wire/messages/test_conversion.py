@@ -89,7 +89,7 @@ class TestMessages:
         assert chat(said("user", failed))["messages"][0]["content"] == "Error: no net"
 
     def test_result_without_content_is_an_empty_text(self) -> None:
-        result = {"type": "tool_result", "tool_use_id": "t"}
+        result = {"type": "tool_result", "tool_use_id": "t", "is_error": None}
         assert chat(said("user", result))["messages"][0]["content"] == ""
 
     def test_several_texts_and_an_image_become_parts(self) -> None:
