@@ -193,10 +193,18 @@ class LocalLeases:
         return None if reservation is None else (shortened, reservation)
 
     def available_for(self, demand: Demand, now: float) -> dict[str, int]:
-        """Return the available units by quota id of a demand's quotas and allowances."""
+        """Return the available units by quota id of a demand's quotas and allowances.
+
+        None of a lease whose last change may or may not have happened.
+        """
         quotas = [*(quota for quota, _ in demand.quota_units), *demand.allowances]
         known_ids = [quota.id for quota in quotas if quota.id in self._entries]
-        return {quota_id: self.get_lease(quota_id).available(now) for quota_id in known_ids}
+        return {
+            quota_id: 0
+            if quota_id in self._changing_ids
+            else self.get_lease(quota_id).available(now)
+            for quota_id in known_ids
+        }
 
     def get_lease(self, quota_id: str) -> Lease:
         """Return the lease of a known quota."""
@@ -251,6 +259,9 @@ class LocalLeases:
             for quota, needed in _allowance_needs(demand, remaining):
                 self._ensure_entry(quota)
                 needs_by_quota.setdefault(quota.id, []).append((needed, 0))
+            for quota in demand.allowances:
+                if quota.id in self._changing_ids:  # read again after a commit of unknown outcome
+                    needs_by_quota.setdefault(quota.id, [(0, 0)])
             for quota, used in expected.allowance_use:
                 remaining[quota.id] -= used
         return {
