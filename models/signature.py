@@ -17,17 +17,33 @@ from models.tables.dates import DayOrder
 from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
 BYTES = "BYTES"
+PLACE = ("row", "value")
+"""Fields of an error object that say which row of a call, and which value of a series."""
 
 Columns = Mapping[str, NDArray[Any]]
 """One array per field: [rows], or [rows, length] for a series."""
 
 
 class InputInvalid(AppError):
-    """An input that the model cannot accept; `param` names the field."""
+    """An input that the model cannot accept; `param` names the field.
+
+    index: the row, and the value of its series, that it is about, from 0; empty if it is about all.
+    """
 
     status = 400
     type = "invalid_request_error"
     code = "invalid_value"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        index: Iterable[int] = (),
+    ) -> None:
+        super().__init__(message, param=param, headers=headers)
+        self.details = dict(zip(PLACE, index, strict=False))
 
 
 class InputField(msgspec.Struct, frozen=True):
@@ -257,6 +273,7 @@ def _require_valid_values(field: InputField, column: NDArray[Any]) -> None:
                 reason=reason,
             ),
             param=field.name,
+            index=index,
         )
 
 

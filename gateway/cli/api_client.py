@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from gateway.wire.error_bodies import read_refusal
 from infra.errors import AppError
 
 KEY_VARIABLE = "MAAS_API_KEY"
@@ -71,8 +72,4 @@ def require_success(response: httpx.Response) -> httpx.Response:
 
 def error_message(response: httpx.Response) -> str:
     """Return the message of an error response."""
-    try:
-        error: Any = response.json()["error"]
-    except (ValueError, KeyError, TypeError):
-        return f"The gateway responded with status {response.status_code}."
-    return str(error["message"] if isinstance(error, dict) else error)
+    return read_refusal(response.status_code, response.content).message

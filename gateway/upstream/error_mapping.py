@@ -6,8 +6,9 @@ ids and settings. Only the texts of this project's specialists are passed on; a 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from gateway.call.errors import (
 )
 from gateway.call.values import ParsedRequest
 from infra.errors import AppError
+from models.signature import PLACE
 
 # The error code of a server that has not loaded the requested variant.
 VARIANT_NOT_LOADED = "variant_not_loaded"
@@ -38,14 +40,25 @@ class UpstreamErrorResponse:
 
 
 class SpecialistError(AppError):
-    """An error that a specialist model reports about the request's data, with its own message."""
+    """An error that a specialist model reports about the request's data, with its own message.
+
+    place: the row of the request, and the value of its series, that it is about (PLACE).
+    """
 
     type = "invalid_request_error"
 
-    def __init__(self, status: int, message: str, param: str | None, code: str | None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        param: str | None,
+        code: str | None,
+        place: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         super().__init__(message, param=param)
         self.status = status
         self.code = code
+        self.details = place
 
 
 def _context_length_error(match: re.Match[str], request: ParsedRequest) -> AppError:
@@ -142,9 +155,9 @@ def _specialist_error(status: int, error: dict[str, Any]) -> AppError:
         value = error.get(name)
         return value if isinstance(value, str) else None
 
-    return SpecialistError(
-        status, text("message") or "The model rejected the request.", text("param"), text("code")
-    )
+    message = text("message") or "The model rejected the request."
+    place = {name: error[name] for name in PLACE if type(error.get(name)) is int}
+    return SpecialistError(status, message, text("param"), text("code"), place)
 
 
 def _error_object(body: bytes) -> dict[str, Any]:

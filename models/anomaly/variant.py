@@ -137,6 +137,7 @@ class Variant:
                 f"{STATE!r} in row {row} is not a state of this fine-tuned model. {error} "
                 "Send the state of the last response, or an empty string to start again.",
                 param=STATE,
+                index=(row,),
             ) from error
 
     def _encode_states(self, state: DetectorState) -> NDArray[Any]:

@@ -58,7 +58,8 @@ def parse_times(texts: NDArray[Any], name: str, order: DayOrder | None) -> Float
         row, value = divmod(int(missing[0]), texts.shape[1])
         text = str(texts[row, value])[:40]
         message = f"{name!r} in row {row}, value {value} ({text!r}) is no time."
-        raise InputInvalid(f"{message} {zone_hint(text) or ''}".rstrip(), param=name)
+        message = f"{message} {zone_hint(text) or ''}".rstrip()
+        raise InputInvalid(message, param=name, index=(row, value))
     return parsed.seconds.reshape(texts.shape)
 
 
@@ -82,14 +83,10 @@ def read_history(
     the time column. Raises InputInvalid with the row for histories that are too short, irregular or
     have too many gaps.
     """
-    places = [f"{name!r} in row {row}" for row in range(len(times))]
     counted = [
-        _leave_out_pauses(times[row], values[row], form, place, name)
-        for row, place in enumerate(places)
+        _leave_out_pauses(times[row], values[row], form, row, name) for row in range(len(times))
     ]
-    rows = [
-        _last_steps(*one, form, place, name) for one, place in zip(counted, places, strict=True)
-    ]
+    rows = [_last_steps(*one, form, row, name) for row, one in enumerate(counted)]
     filled = np.array([count for _, count in rows], dtype=np.int64)
     targets = np.stack([steps[:, 0] for steps, _ in rows])
     further = [standardize_others(steps[:, 1:], others) for steps, _ in rows]
@@ -100,20 +97,22 @@ def read_history(
 
 
 def _leave_out_pauses(
-    times: Floats, values: Floats, form: Form, place: str, name: str
+    times: Floats, values: Floats, form: Form, row: int, name: str
 ) -> tuple[Floats, Floats]:
     """Return the rows of one history that are in no pause, with times counted without pauses."""
     kept = ~form.pauses.contain(times)
     if not kept.any():
         raise InputInvalid(
-            f"{place} has only times of the week at which nothing was recorded in the training.",
+            f"{name!r} in row {row} has only times of the week at which nothing was recorded in "
+            "the training.",
             param=name,
+            index=(row,),
         )
     return form.pauses.leave_out(times[kept]), values[kept]
 
 
 def _last_steps(
-    times: Floats, values: Floats, form: Form, place: str, name: str
+    times: Floats, values: Floats, form: Form, row: int, name: str
 ) -> tuple[Floats, int]:
     """Return the last steps of one history, [lookback, columns], and how many were filled."""
     oldest = times.max() - (form.lookback - 0.5) * form.step
@@ -121,13 +120,16 @@ def _last_steps(
     gridded = to_grid(times[recent], values[recent], form.step)
     step = describe_step(form.step)
     if gridded.off_grid > _MAX_OFF_GRID_SHARE * recent.sum():
-        raise InputInvalid(f"{place} has times that are not {step} apart.", param=name)
+        raise InputInvalid(
+            f"{name!r} in row {row} has times that are not {step} apart.", param=name, index=(row,)
+        )
     missing = form.lookback - int(np.isfinite(gridded.values[:, 0]).sum())
     if missing > MAX_FILLED_SHARE * form.lookback:
         raise InputInvalid(
-            f"{place}: {missing} of the last {form.lookback} steps of {step} are missing; at most "
-            f"{int(MAX_FILLED_SHARE * form.lookback)} may be.",
+            f"{name!r} in row {row}: {missing} of the last {form.lookback} steps of {step} are "
+            f"missing; at most {int(MAX_FILLED_SHARE * form.lookback)} may be.",
             param=name,
+            index=(row,),
         )
     return _fill(gridded.values, form.lookback), missing
 

@@ -100,7 +100,7 @@ def check_series(
     empty = np.flatnonzero(~np.isfinite(readings).any(axis=(1, 2)))
     if len(empty):
         message = f"Row {empty[0]} has no value in its last {readings.shape[1]} steps."
-        raise InputInvalid(message, param="inputs")
+        raise InputInvalid(message, param="inputs", index=(int(empty[0]),))
     if time is not None:
         _check_order(time, columns[time.name])
 
@@ -131,7 +131,7 @@ def _check_order(time: TimeColumn, values: NDArray[np.generic]) -> None:
             f"{time.name!r} in row {row}, value {step + 1} is earlier than the value before it. "
             "Send the steps in the order of their times."
         )
-        raise InputInvalid(message, param=time.name)
+        raise InputInvalid(message, param=time.name, index=(row, step + 1))
 
 
 def _date_seconds(time: TimeColumn, values: NDArray[np.generic]) -> Floats:
@@ -143,5 +143,5 @@ def _date_seconds(time: TimeColumn, values: NDArray[np.generic]) -> Floats:
         text = str(flat[parsed.invalid[0]])[:40]
         message = f"{time.name!r} in row {row}, value {step} ({text!r}) is not a date."
         message = f"{message} {zone_hint(text) or ''}".rstrip()
-        raise InputInvalid(message, param=time.name)
+        raise InputInvalid(message, param=time.name, index=(row, step))
     return parsed.seconds.reshape(values.shape)

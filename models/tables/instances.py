@@ -17,7 +17,7 @@ from models.tables.dates import DayOrder, parse_dates
 from models.tables.headers import split_unit
 from models.tables.model_names import with_model_names
 from models.tables.similar_headers import notes_on_similar
-from models.tables.table import RawColumn, RawTable, Texts
+from models.tables.table import RawColumn, RawTable, RowNumbers, Texts
 
 Cell = float | str | None
 Value = Cell | list[Cell]
@@ -56,14 +56,16 @@ class TableInstances:
     """Instances with their labels: the number of the row in the file, or the machine.
 
     units: by input, where the file states another unit than the model's. positions: the row of the
-    table that each instance ends with, from 0. too_short: machines without an instance. notes: on
-    columns that may be optional inputs of the model under another name.
+    table that each instance ends with, from 0. lines: of the file, of the steps of each instance.
+    too_short: machines without an instance. notes: on columns that may be optional inputs of the
+    model under another name.
     """
 
     instances: tuple[Mapping[str, Value], ...]
     units: Mapping[str, str]
     labels: tuple[str, ...]
     positions: tuple[int, ...] = ()
+    lines: tuple[RowNumbers, ...] = ()
     too_short: tuple[ShortSeries, ...] = ()
     notes: tuple[Sentence, ...] = ()
 
@@ -121,6 +123,7 @@ def build_instances(
         units,
         tuple(group.label for group in groups),
         tuple(int(group.rows[-1]) for group in groups),
+        tuple(table.row_numbers[group.rows[-most:]] for group in groups),
         tuple(ShortSeries(group.label, _too_short(group, least)) for group in too_short),
         _notes(table, inputs, {machine, *others, *fixed}),
     )

@@ -76,7 +76,8 @@ class TabularVariant:
         has_value = np.any([~one.is_missing(columns[one.name]) for one in inputs], axis=0)
         if not has_value.all():
             row = int(np.argmin(has_value))
-            raise InputInvalid(f"Row {row} has no value in any input.", param="inputs")
+            message = f"Row {row} has no value in any input."
+            raise InputInvalid(message, param="inputs", index=(row,))
 
     def run(self, columns: Columns) -> Columns:
         """Run the model on columns of the signature; return one array for each output."""

@@ -80,8 +80,11 @@ class TestUnitConversion:
 class TestSeriesInput:
     def test_error_names_row_and_value_index(self) -> None:
         points = np.array([[1.0, 2.0], [3.0, -4.0]])
-        with pytest.raises(InputInvalid, match=r"'points' in row 1, value 1 \(-4\) is below 0"):
+        with pytest.raises(
+            InputInvalid, match=r"'points' in row 1, value 1 \(-4\) is below 0"
+        ) as failed:
             check(points=points)
+        assert failed.value.details == {"row": 1, "value": 1}
 
     @pytest.mark.parametrize("shape", [(2, 1), (2, 5), (2,)])
     def test_series_of_other_length_is_rejected(self, shape: tuple[int, ...]) -> None:

@@ -92,7 +92,9 @@ class TestSpecialistCalls:
         body = {"model": SPECIALIST, "instances": [{"torque": 900}] * 13}
         answer = await gateway.http.post("/v1/predictions", json=body)
         assert answer.status_code == 400
-        assert error_of(answer)["message"] == "Row 3: `torque` is 900 N·m, above 200."
+        error = error_of(answer)
+        assert error["message"] == "Row 3: `torque` is 900 N·m, above 200."
+        assert (error["row"], "value" in error) == (3, False)
 
     async def test_open_inference_json_call_is_billed_by_rows(self, gateway: Gateway) -> None:
         tensor = {"name": "torque", "shape": [3, 1], "datatype": "FP32", "data": [1, 2, 3]}

@@ -17,13 +17,13 @@ from gateway.dashboard.pages.own_models.prediction_calls import (
 from gateway.dashboard.pages.own_models.prediction_table import (
     MAX_INSTANCES,
     Predictions,
-    Refusal,
     TableNotPredicted,
     read_answer,
     read_instances,
     render_predictions,
 )
 from gateway.upstream.declared_inputs import DeclaredInput
+from gateway.wire.error_bodies import Refusal
 from models.signature import InputInvalid
 from models.tables.series_lengths import MAX_LENGTHS
 
@@ -97,15 +97,32 @@ class TestCalls:
         assert [call.positions for call in plan_calls("m", found)] == [(0, 1, 2)]
 
     @pytest.mark.parametrize(
-        "refusal",
+        ("refusal", "note"),
         [
-            Refusal(400, "`load` of row 1 has no value at position 2.", "instances[1][][2]"),
-            Refusal(400, "'load in row 0' in row 1, value 0 (-9) is below 0.", "load"),
-            Refusal(400, "Row 1 has no value in its last 3 steps.", "inputs"),
+            (
+                Refusal(400, "`load` of row 1 has no value at position 2.", "instances[1][][2]"),
+                "`load` of the machine 'b' has no value at position 2.",
+            ),
+            (
+                Refusal(400, "`instances[1].load` has another type.", "instances[1].load"),
+                "The machine 'b': `load` has another type.",
+            ),
+            (
+                Refusal(400, "'load in row 1' in row 1, value 0 (-9) is below 0.", "load", 1, 0),
+                "'load in row 1' in line 5 (-9) is below 0.",
+            ),
+            (
+                Refusal(400, "'time' in row 1 has times that are not 1 hour apart.", "time", 1),
+                "'time' of the machine 'b' has times that are not 1 hour apart.",
+            ),
+            (
+                Refusal(400, "Row 1 has no value in its last 3 steps.", "inputs", 1),
+                "The machine 'b' has no value in its last 3 steps.",
+            ),
         ],
     )
     def test_refused_machine_is_left_out_and_the_others_are_predicted(
-        self, refusal: Refusal
+        self, refusal: Refusal, note: str
     ) -> None:
         found = read_instances(series(a=3, b=3, c=3, d=2), CURVE, "line", "2")
         queue = CallQueue(plan_calls("m", found))
@@ -122,14 +139,15 @@ class TestCalls:
         answers = join_answers(found, queue.answered)
         assert [one.label for one in answers] == ["a", "b", "c", "d"]
         assert [one.prediction.get("v") for one in answers] == [1, None, 3, 4]
-        assert [one.notes for one in answers] == [(), (refusal.message,), (), ()]
+        assert [one.notes for one in answers] == [(), (note,), (), ()]
 
     @pytest.mark.parametrize(
         "refusal",
         [
             Refusal(400, "'load' is in an unknown unit.", "units"),
-            Refusal(400, "'load' in row 7 is below 0.", "load"),
-            Refusal(503, "Row 1 failed."),
+            Refusal(400, "'load' in row 7 is below 0.", "load", 7),
+            Refusal(400, "'load' in row 1 is below 0.", "load"),
+            Refusal(503, "Row 1 failed.", None, 1),
         ],
     )
     def test_call_of_which_no_machine_is_refused_alone_is_not_repeated(
@@ -140,14 +158,14 @@ class TestCalls:
 
     def test_call_of_refused_rows_is_not_repeated(self) -> None:
         found = read_instances(b"torque\n1\n2\n3\n", (TORQUE,), "", "")
-        sent = answered(plan_calls("m", found), Refusal(400, "Row 1 has no value in any input."))
-        with pytest.raises(TableNotPredicted, match="Row 1"):
+        sent = answered(plan_calls("m", found), Refusal(400, "Row 1 has no value.", "inputs", 1))
+        with pytest.raises(TableNotPredicted, match=r"^Line 3 has no value\.$"):
             join_answers(found, sent)
 
     def test_calls_are_repeated_a_limited_number_of_times(self) -> None:
         machines = {f"m{number}": 3 for number in range(MAX_REPEATS + 5)}
         found = read_instances(series(**machines), CURVE, "line", "2")
-        refusals = [Refusal(400, "'load' in row 0 is below 0.")] * (MAX_REPEATS + 1)
+        refusals = [Refusal(400, "'load' in row 0 is below 0.", "load", 0)] * (MAX_REPEATS + 1)
         sent = answered(plan_calls("m", found), *refusals)
         assert [len(call.positions) for call, _ in sent] == [1] * MAX_REPEATS + [5]
 
@@ -223,6 +241,16 @@ def test_table_with_too_many_rows_is_rejected() -> None:
 def test_error_of_the_call_is_read_with_its_field() -> None:
     body = b'{"error": {"message": "It is wrong.", "param": "instances[3].load", "code": "x"}}'
     assert read_answer(400, body) == Refusal(400, "It is wrong.", "instances[3].load")
+
+
+def test_error_of_a_model_is_read_with_its_row_and_value() -> None:
+    body = b'{"error": {"message": "It is wrong.", "param": "load", "row": 3, "value": 0}}'
+    assert read_answer(400, body) == Refusal(400, "It is wrong.", "load", 3, 0)
+
+
+def test_error_of_the_open_inference_protocol_is_read() -> None:
+    body = b'{"error": "It is wrong.", "param": "load", "row": -1, "value": "x"}'
+    assert read_answer(400, body) == Refusal(400, "It is wrong.", "load")
 
 
 def test_error_page_of_a_proxy_is_an_error_with_its_status() -> None:

@@ -40,8 +40,16 @@ def test_times_are_read_with_the_month_first_if_the_training_file_has_it_first()
 
 @pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M"])
 def test_times_are_read_with_the_day_first_otherwise(form: str) -> None:
-    with pytest.raises(InputInvalid, match="is earlier than the value before it"):
+    with pytest.raises(InputInvalid, match="is earlier than the value before it") as failed:
         check(time_column(form))
+    assert failed.value.details == {"row": 1, "value": 1}
+
+
+def test_error_of_a_series_without_values_has_its_row() -> None:
+    columns = {"heat": np.array([[1.0, 2.0], [np.nan, np.nan]])}
+    with pytest.raises(InputInvalid, match="Row 1 has no value") as failed:
+        check_series(columns, [ColumnRange("heat", None, 0, 6)], None, 2)
+    assert failed.value.details == {"row": 1}
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,8 @@ class _Handlers:
                 "type": "invalid_request_error",
                 "param": "torque",
                 "code": "out_of_range",
+                "row": 3,
+                "value": "not a number",
             }
             return web.json_response({"error": error}, status=400, headers={"x-maas-error": "1"})
         made = {

@@ -3,21 +3,17 @@
 A machine whose values are refused is left out of its call, which is made again with the others.
 """
 
-import re
 from collections import deque
 from collections.abc import Iterable
 
 from gateway.dashboard.pages.own_models.prediction_calls import AnsweredCall, TableCall
-from gateway.dashboard.pages.own_models.prediction_table import Predictions, Refusal
+from gateway.dashboard.pages.own_models.prediction_table import Predictions
+from gateway.dashboard.pages.own_models.refused_rows import refused_row
+from gateway.wire.error_bodies import Refusal
 
 # Calls of a table that are made again: where more machines are refused, something is wrong with
 # the table.
 MAX_REPEATS = 10
-# `instances[3].load`, of the gateway.
-_INSTANCE = re.compile(r"instances\[(\d+)\]")
-# `'load' in row 3, value 5 (-999) is below 0.` of models; names and values may say `row` too.
-_ROW = re.compile(r"\brow (\d+)\b", re.IGNORECASE)
-_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`""")
 
 
 class CallQueue:
@@ -57,6 +53,5 @@ def _refused_machine(call: TableCall, refusal: Refusal) -> int | None:
     """Return which machine of a call an error names, by its place; None without others."""
     if refusal.is_server_error or not call.length or len(call.positions) == 1:
         return None
-    found = _INSTANCE.match(refusal.param or "") or _ROW.search(_QUOTED.sub("", refusal.message))
-    row = int(found[1]) if found else len(call.positions)
-    return row if row < len(call.positions) else None
+    row = refused_row(refusal)
+    return row if row is not None and row < len(call.positions) else None

@@ -14,11 +14,12 @@ import msgspec
 
 from gateway.dashboard.pages.own_models.prediction_table import (
     Predictions,
-    Refusal,
     TableNotPredicted,
     render_predictions,
 )
+from gateway.dashboard.pages.own_models.refused_rows import message_on, refused_row
 from gateway.wire.costs import COSTS
+from gateway.wire.error_bodies import Refusal
 from models.tables.instances import TableInstances
 from models.tables.series_lengths import group_by_length, last_steps, notes_on
 
@@ -82,10 +83,13 @@ def plan_calls(
 def join_answers(found: TableInstances, answered: Sequence[AnsweredCall]) -> list[TableAnswer]:
     """Return what is answered for each instance in order, then the machines without an instance.
 
-    The error of a call is the note of its instances. The first answer has the notes on the table
-    too. Raises TableNotPredicted with the first error if no call was answered.
+    The error of a call is the note of its instances, with the lines of the table. The first answer
+    has the notes on the table too. Raises TableNotPredicted with the first error if no call was
+    answered.
     """
-    errors = [answer.message for _, answer in answered if isinstance(answer, Refusal)]
+    errors = [
+        _message(found, call, answer) for call, answer in answered if isinstance(answer, Refusal)
+    ]
     if len(errors) == len(answered):
         raise TableNotPredicted(errors[0])
     joined: dict[int, TableAnswer] = {}
@@ -93,13 +97,23 @@ def join_answers(found: TableInstances, answered: Sequence[AnsweredCall]) -> lis
         for order, position in enumerate(call.positions):
             label = found.labels[position]
             if isinstance(answer, Refusal):
-                joined[position] = TableAnswer(label, notes=(answer.message,))
+                joined[position] = TableAnswer(label, notes=(_message(found, call, answer),))
             else:
                 notes = notes_on(found.instances[position], call.length)
                 joined[position] = TableAnswer(label, answer[order], notes)
     too_short = [TableAnswer(one.label, notes=(one.reason,)) for one in found.too_short]
     first, *others = [*(joined[position] for position in sorted(joined)), *too_short]
     return [replace(first, notes=(*found.notes, *first.notes)), *others]
+
+
+def _message(found: TableInstances, call: TableCall, refusal: Refusal) -> str:
+    """Return what an error says of the call's instance that it names, or of the call."""
+    row = refused_row(refusal)
+    # A machine that was left out has a call of its own, with the error of the call before.
+    place = 0 if len(call.positions) == 1 else row
+    if place is None or place >= len(call.positions):
+        return refusal.message
+    return message_on(found, call.positions[place], call.length, refusal)
 
 
 def render_answers(

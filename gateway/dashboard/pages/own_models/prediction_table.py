@@ -11,6 +11,7 @@ import numpy as np
 
 from billing.invoice_documents.rendering.csv import BYTE_ORDER_MARK, format_csv_rows
 from gateway.upstream.declared_inputs import DeclaredInput
+from gateway.wire.error_bodies import Refusal, read_refusal
 from infra.errors import AppError
 from infra.translations import gettext_noop
 from models.decisions.costs import CLASS, FALSE_ALARM, LIMIT, MISS
@@ -34,36 +35,6 @@ class TableNotPredicted(AppError):
     status = 422
     type = "invalid_request_error"
     code = "table_not_predicted"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The error of a call: its HTTP status, message and field."""
-
-    status: int
-    message: str
-    param: str | None = None
-
-    @property
-    def is_server_error(self) -> bool:
-        """Whether the call failed for a reason of the server."""
-        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-class _Error(msgspec.Struct, frozen=True):
-    """The fields of an API error that are read."""
-
-    message: str
-    param: str | None = None
-
-
-class _ErrorBody(msgspec.Struct, frozen=True):
-    """The body of an error response."""
-
-    error: _Error
-
-
-_ERROR_DECODER = msgspec.json.Decoder(_ErrorBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +84,7 @@ def read_answer(status: int, body: bytes) -> Predictions | Refusal:
     if status == HTTPStatus.OK:
         predictions: Predictions = msgspec.json.decode(body)["predictions"]
         return predictions
-    try:
-        error = _ERROR_DECODER.decode(body).error
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        # Of a proxy before the gateway.
-        return Refusal(status, f"The gateway responded with status {status}.")
-    return Refusal(status, error.message, error.param)
+    return read_refusal(status, body)
 
 
 def render_predictions(

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from billing.invoice_documents.rendering.csv import BYTE_ORDER_MARK, format_csv_rows
+from gateway.wire.error_bodies import read_refusal
 from gateway.wire.plant_tags import MAX_TAGS
 from infra.errors import AppError
 from infra.translations import gettext_noop
@@ -78,10 +79,9 @@ def build_training_file(
 
 def read_answer(status: int, body: bytes) -> list[dict[str, Any]]:
     """Return the entries of a response. Raises TagsNotAligned with the API's error."""
-    content = msgspec.json.decode(body)
     if status != HTTPStatus.OK:
-        raise TagsNotAligned(str(content["error"]["message"]))
-    entries: list[dict[str, Any]] = content["data"]
+        raise TagsNotAligned(read_refusal(status, body).message)
+    entries: list[dict[str, Any]] = msgspec.json.decode(body)["data"]
     return entries
 
 
