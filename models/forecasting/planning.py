@@ -48,6 +48,7 @@ def plan_form(data: ForecastData, end: float) -> Form:
         max(1, min(steps, length // _HORIZON_PART)),
         _least_scale(parts),
         data.pauses,
+        has_local_days=True,
     )
 
 

@@ -54,14 +54,19 @@ def _columns(windows: Windows, form: Form, steps: Indices) -> Iterator[NDArray[A
         yield np.broadcast_to(value, steps.shape)
     if round(form.pauses.week / form.step) in form.seasons:
         times = windows.times[:, np.newaxis] + form.step * (steps + 1)
-        yield weekday(form.pauses.restore(times))
+        yield days_of(times, form)
     for column in windows.others.T:
         yield np.broadcast_to(column[:, np.newaxis], steps.shape)
 
 
-def weekday(times: Floats) -> Floats:
-    """Return the day of the week of times in seconds since 1970, 0 for Monday."""
-    return np.asarray((np.floor(times / DAY) + SINCE_MONDAY // DAY) % 7)
+def days_of(times: Floats, form: Form) -> Floats:
+    """Return the local day of the week of times, 0 for Monday.
+
+    times: in seconds since 1970, counted without pauses.
+    """
+    zone = (form.pauses.zone or 0.0) if form.has_local_days else 0.0
+    local = form.pauses.restore(times) + zone
+    return np.asarray((np.floor(local / DAY) + SINCE_MONDAY // DAY) % 7)
 
 
 def _aligned(history: Floats, form: Form, steps: Indices) -> Iterator[Floats]:

@@ -194,11 +194,11 @@ class ForecastVariant:
     def _shifts(self, columns: Columns) -> Floats:
         """Return what is added to the times of each row for those of the trained week, in seconds.
 
-        Pauses are those of local time. If only the training file or only the call states a zone,
-        the other one is taken to be local there.
+        Pauses and days are those of local time. If only the training file or only the call states a
+        zone, the other one is taken to be local there.
         """
         pauses, zones = self.document.form.pauses, self._zones(columns)
-        if not pauses.bounds:
+        if not (pauses.bounds or self.document.form.has_local_days):
             return np.zeros(len(zones))
         if pauses.zone is None:
             return np.nan_to_num(zones)

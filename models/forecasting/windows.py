@@ -17,7 +17,8 @@ class Form(msgspec.Struct, frozen=True):
     step: in seconds. season: of the seasonal naive forecast, in steps, 1 if there is none. seasons:
     all that were found. lookback: steps of history that a forecast needs. horizon: the most steps
     ahead. least_scale: the smallest scale of a window, in the target's unit: a machine that stands
-    still has no spread. pauses: without which times are counted.
+    still has no spread. pauses: without which times are counted. has_local_days: whether days of
+    the week are those of the training file's zone; False in artefacts of earlier releases.
     """
 
     step: float
@@ -27,6 +28,7 @@ class Form(msgspec.Struct, frozen=True):
     horizon: int
     least_scale: float
     pauses: Pauses = NO_PAUSES
+    has_local_days: bool = False
 
     @property
     def recent(self) -> int:
