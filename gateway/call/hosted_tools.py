@@ -16,7 +16,8 @@ class HostedTools:
     of a request for `auto` asks for a specialist's task. `subject` is what the decision is about,
     such as a machine, for the decision record. `asset` is the asset of the plant model, by id or
     code, whose readings are inputs; None if the text may name one. `specialists` and `plant_graph`
-    are the tools.
+    are the tools. With `must_call`, the language model must call a tool before it answers, and with
+    `function` this one. Without `parallel_calls`, it makes at most one call in each step.
     """
 
     models: tuple[str, ...] = ()
@@ -26,3 +27,6 @@ class HostedTools:
     asset: str | None = None
     specialists: bool = True
     plant_graph: bool = False
+    must_call: bool = False
+    function: str | None = None
+    parallel_calls: bool = True

@@ -261,7 +261,8 @@ class ParsedRequest:
     `request_fields` are the raw JSON fields by name. `with_max_tokens` returns the body limited to
     that many tokens per choice. `selection` is set if the gateway selected the model, `retrieval`
     if passages must be retrieved before it is sent, `citations` once they were. A `quotation`
-    answers it without a model. `hosted_tools` may be called. A `decision` is several requests.
+    answers it without a model. `hosted_tools` may be called; with `refuses_tools`, the client wants
+    none. A `decision` is several requests.
     """
 
     model: Model
@@ -283,6 +284,7 @@ class ParsedRequest:
     citations: Citations | None = None
     quotation: Quotation | None = None
     hosted_tools: HostedTools | None = None
+    refuses_tools: bool = False
     decision: DecisionRequest | None = None
 
 

@@ -120,7 +120,8 @@ class Conversation:
     `client_functions` are the names of the client's own functions. `passages` are texts of
     documents that stand in the prompt: a question may be about them, and figures may be theirs.
     `helpers` may be asked beside specialists, if the language model chooses. `readings` say what
-    was read from an asset: their figures may stand in an answer.
+    was read from an asset: their figures may stand in an answer. With `must_call`, the client does
+    not want an answer to which no tool contributed.
     """
 
     question: Question
@@ -130,6 +131,7 @@ class Conversation:
     passages: tuple[str, ...] = ()
     helpers: tuple[Helper, ...] = ()
     readings: tuple[str, ...] = ()
+    must_call: bool = False
     _added: list[Mapping[str, Any]] = field(default_factory=list)
     _decisions: list[Decision] = field(default_factory=list)
     _consulted: list[Consultation] = field(default_factory=list)
@@ -162,7 +164,7 @@ class Conversation:
             except AppError as error:
                 if error.status != _BAD_REQUEST or not may_call:
                     raise
-                return await self._without_tools()
+                return await self._without_tools(error)
             if reply is None:
                 return self._composed()
             mine = tuple(call for call in reply.calls if call.name in self.client_functions)
@@ -177,8 +179,11 @@ class Conversation:
                 if asked is not None:
                     return asked
 
-    async def _without_tools(self) -> Outcome:
-        """Answer if the language model's engine takes no tools: ask for inputs, or do without."""
+    async def _without_tools(self, error: AppError) -> Outcome:
+        """Answer if the language model's engine takes no tools: ask for inputs, or do without.
+
+        Raises the engine's error if a tool must be called.
+        """
         stated = [
             tool
             for tool in self.question.tools
@@ -186,6 +191,8 @@ class Conversation:
         ]
         if stated:
             return self._ask(stated[0], self.question.extractions[stated[0].model])
+        if self.must_call:
+            raise error
         reply = await self._generate(())
         return self._composed() if reply is None else await self._answer(reply)
 

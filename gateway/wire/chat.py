@@ -82,6 +82,7 @@ def build_chat_request(
     built = build_generation_request(
         request, resolved, path, values, bounds, retrieval, transformer
     )
+    built = replace(built, refuses_tools=request.tool_choice == "none")
     return _with_conformed_calls(built, request) if request.tools else built
 
 

@@ -5,7 +5,7 @@ Unknown fields are rejected: engines accept more, such as tensors and names in a
 tenants share.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -34,7 +34,7 @@ _PART_KEYS = frozenset({"type", *PART_FIELDS})
 _MAX_BYTES = {"response_format": 64 << 10, "tools": 256 << 10}
 
 # Tools that the gateway executes; their own modules validate them.
-_HOSTED = frozenset({FILE_SEARCH, "specialist", "plant_graph"})
+_HOSTED = (FILE_SEARCH, "specialist", "plant_graph")
 
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -90,9 +90,17 @@ def validate_nested_objects(request: ChatRequest, values: Mapping[str, msgspec.R
     for number, tool in enumerate(request.tools or []):
         if tool.get("type") not in _HOSTED:
             convert_nested(tool, _Tool, f"tools[{number}]")
-    choice = request.tool_choice
-    if isinstance(choice, dict) and choice != {"type": FILE_SEARCH}:
+    if isinstance(request.tool_choice, dict):
+        _validate_choice(request.tool_choice, request.tools or [])
+
+
+def _validate_choice(choice: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]) -> None:
+    """Validate a tool choice that is an object: a function, or the type of a hosted tool."""
+    kind = next((kind for kind in _HOSTED if choice == {"type": kind}), None)
+    if kind is None:
         convert_nested(choice, _NamedToolChoice, "tool_choice")
+    elif all(tool.get("type") != kind for tool in tools):
+        raise ParameterInvalid(f"`tool_choice`: `tools` has no {kind!r}.", param="tool_choice")
 
 
 def _validate_message(message: Mapping[str, msgspec.Raw], path: str) -> None:

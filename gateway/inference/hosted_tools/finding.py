@@ -28,6 +28,7 @@ from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.upstream.availability import Availability
 from gateway.upstream.signatures import Signatures
+from gateway.wire.hosted_tools.choice import unknown_function
 from gateway.wire.hosted_tools.steps import user_texts
 from infra.errors import AppError
 from models.arguments import Extraction, extract
@@ -107,7 +108,8 @@ class SpecialistTools:
         """Return the question of a chat, with its tools ranked and what its text states.
 
         Raises ModelNotFound, ModelNotInstalled, ModelNotAllowed, ModelNotPriced and WrongEndpoint
-        for a model that the request names, PlantNodeNotFound for an asset that its tool names.
+        for a model that the request names, PlantNodeNotFound for an asset that its tool names, and
+        ParameterInvalid for a function of its `tool_choice` that no tool has.
         """
         texts = user_texts(request)
         newest = texts[-1] if texts else ""
@@ -130,6 +132,8 @@ class SpecialistTools:
             *(self._candidate(principal, name, is_named) for name in names)
         )
         candidates = {one.tool.model: one for one in found if one is not None}
+        if hosted.function is not None:
+            candidates, models = _with_function(hosted.function, candidates, models)
         tools = rank_tools(
             [one.tool for one in candidates.values()], prediction.confidences, newest, MAX_TOOLS
         )
@@ -145,7 +149,7 @@ class SpecialistTools:
             asks_now = asks_now or asset.gives_inputs
             question = replace(question, asks_now=asks_now)
         resolved = {tool.model: candidates[tool.model].resolved for tool in tools}
-        can_search = request.retrieval is not None
+        can_search = request.retrieval is not None and hosted.function is None
         return ReadQuestion(question, resolved, models, can_search, asset)
 
     def _names_for(self, principal: Principal) -> tuple[str, ...]:
@@ -200,6 +204,17 @@ class SpecialistTools:
             else model.route.task,
         )
         return Candidate(tool, resolved)
+
+
+def _with_function(
+    name: str, candidates: Mapping[str, Candidate], models: tuple[AskedModel, ...]
+) -> tuple[dict[str, Candidate], tuple[AskedModel, ...]]:
+    """Return the specialist or language model with a function. Raises ParameterInvalid."""
+    named = {model: one for model, one in candidates.items() if one.tool.name == name}
+    asked = tuple(one for one in models if one.helper.name == name and not named)
+    if not named and not asked:
+        raise unknown_function(name)
+    return named, asked
 
 
 async def _extract_all(

@@ -214,8 +214,9 @@ class HostedToolRunner:
         question, asset = hosted.read.question, hosted.read.asset
         readings = () if asset is None else tuple(asset.notes(question.language))
         conversation = Conversation(
-            question, steps, max_calls, functions, passages, hosted.read.helpers, readings
-        )
+            question, steps, max_calls, functions, passages, hosted.read.helpers, readings,
+            hosted.hosted.must_call,
+        )  # fmt: skip
         outcome = await conversation.run()
         self._call_metrics.record_hosted_answer(hosted.request.model.id, outcome.origin.value)
         for decision in outcome.decisions:

@@ -77,7 +77,10 @@ class ConversationSteps:
         if result.settlement is not Settlement.COMPLETE:
             raise UpstreamFailed("The model gave no answer.")
         self._count(record)
-        return read_reply(result.tail)
+        reply = read_reply(result.tail)
+        if hosted.hosted.parallel_calls:
+            return reply
+        return replace(reply, calls=reply.calls[:1])  # engines may not know the parameter
 
     async def predict(self, tool: SpecialistTool, rows: tuple[Row, ...]) -> Prediction:
         """Call a specialist; an error that it ends with is in the prediction."""

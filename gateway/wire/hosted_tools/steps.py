@@ -11,6 +11,7 @@ from gateway.call.errors import UpstreamFailed
 from gateway.call.values import OutputBounds, ParsedRequest
 from gateway.collaboration.conversation import Reply, ToolCall
 from gateway.wire import body as bodies
+from gateway.wire.hosted_tools.choice import choice_fields
 from gateway.wire.reasoning import limit_reasoning
 
 # Of one step, if the client set no limit: a choice of tools and a short answer.
@@ -59,6 +60,7 @@ def step_request(
     """Return the request of one step: the client's messages, those added, and the tools.
 
     It is not streamed. `tools` are function definitions; none means that the model must answer.
+    Which of them it may or must call is the client's choice.
     """
     kept = {name: raw for name, raw in request.request_fields.items() if name not in _LEFT_OUT}
     bounds = request.output_bounds
@@ -71,7 +73,8 @@ def step_request(
         "max_tokens": _encode(tokens),
     }
     if tools:
-        values |= {"tools": _encode(list(tools)), "tool_choice": _encode("auto")}
+        fields = {"tools": list(tools), **choice_fields(request.hosted_tools, added)}
+        values |= {name: _encode(value) for name, value in fields.items()}
     return replace(
         request,
         body=bodies.encode_body(values),
@@ -121,9 +124,7 @@ def user_texts(request: ParsedRequest) -> tuple[str, ...]:
 def client_functions(request: ParsedRequest) -> tuple[Mapping[str, Any], ...]:
     """Return the definitions of the client's own functions."""
     raw = request.request_fields.get("tools")
-    if raw is None or bytes(request.request_fields.get("tool_choice", b"")) == b'"none"':
-        return ()
-    return tuple(_TOOLS.decode(raw))
+    return () if raw is None else tuple(_TOOLS.decode(raw))
 
 
 def _text_of(content: Any) -> str:

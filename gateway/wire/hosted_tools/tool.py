@@ -13,6 +13,7 @@ from msgspec import Meta
 from gateway.call.errors import ParameterInvalid, ParameterUnknown, ParameterUnsupported
 from gateway.call.hosted_tools import DEFAULT_MAX_CALLS, MAX_CALLS, MAX_SUBJECT, HostedTools
 from gateway.call.values import ParsedRequest
+from gateway.wire.hosted_tools.choice import apply_choice, read_choice
 from infra.validation_errors import UNKNOWN_FIELD, parse_validation_error
 
 SPECIALIST, PLANT_GRAPH = "specialist", "plant_graph"
@@ -60,16 +61,18 @@ class PlantGraphTool(msgspec.Struct, forbid_unknown_fields=True):
 def extract_hosted_tools(values: dict[str, msgspec.Raw]) -> HostedTools | None:
     """Parse the `specialist` and `plant_graph` tools and remove them from the fields, in place.
 
-    Returns None if the request has neither. Raises as `extract_specialist_tool`.
+    Returns None if the request has neither, or its `tool_choice` lets none be called. Raises as
+    `extract_specialist_tool`.
     """
+    choice = read_choice(values)
     has_graph = _extract_plant_graph(values)
     hosted = extract_specialist_tool(values) if "tools" in values else None
-    if not has_graph:
-        return hosted
-    if hosted is None:
+    if has_graph and hosted is None:
         _require_allowed(values, PLANT_GRAPH)
-        return HostedTools(max_calls=1, specialists=False, plant_graph=True)
-    return replace(hosted, plant_graph=True)
+        hosted = HostedTools(max_calls=1, specialists=False)
+    if hosted is None:
+        return None
+    return apply_choice(replace(hosted, plant_graph=has_graph), choice, values)
 
 
 def offer_plant_graph(request: ParsedRequest, headers: Mapping[bytes, bytes]) -> ParsedRequest:
@@ -122,7 +125,8 @@ def offer_specialist(
     """Return a request for `auto` with the specialist that its text asks for, if it may be used.
 
     Not if the client has tools, a format or several choices of its own, or forbids it with
-    `X-Maas-Hosted-Tools: deny`. Raises ParameterInvalid for another value of the header.
+    `tool_choice: "none"` or `X-Maas-Hosted-Tools: deny`. Raises ParameterInvalid for another value
+    of the header.
     """
     if not _may_offer(request, headers):
         return request
@@ -137,7 +141,7 @@ def _may_offer(request: ParsedRequest, headers: Mapping[bytes, bytes]) -> bool:
             "X-Maas-Hosted-Tools must be `allow` or `deny`.", param="X-Maas-Hosted-Tools"
         )
     is_taken = any(name in request.request_fields for name in _NOT_OFFERED_WITH)
-    if header == b"deny" or is_taken or request.retrieval is not None:
+    if header == b"deny" or is_taken or request.refuses_tools or request.retrieval is not None:
         return False
     return request.hosted_tools is None and request.output_bounds.choices <= 1
 

@@ -1,6 +1,6 @@
 """Convert the tools of a Messages request and the choice among them to chat form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -82,9 +82,16 @@ def _parse_tool(tool: Mapping[str, Any], path: str) -> _Tool:
         raise ParameterInvalid(f"`{path}`: {misfit.what}.", param=path) from None
 
 
+def _is_hosted(name: str, tools: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a name is the type of a tool of this gateway in the request."""
+    return name in _HOSTED and any(tool.get("type") == name for tool in tools)
+
+
 def _convert_choice(request: MessagesRequest) -> Any:
     """Return the tool choice in chat form."""
     match request.tool_choice:
+        case NamedToolChoice(name=name) if _is_hosted(name, request.tools or ()):
+            return {"type": name}
         case NamedToolChoice(name=name):
             return {"type": "function", "function": {"name": name}}
         case AnyToolChoice():

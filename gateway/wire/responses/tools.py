@@ -107,7 +107,7 @@ def _chat_tool(tool: Tool, path: str) -> Tool:
 
 def _with_chosen(tools: list[Tool], choice: Tool) -> ChatTools:
     """Return the tools with a choice that is an object. Raises the errors of `chat_tools`."""
-    if choice == {"type": FILE_SEARCH}:
+    if any(choice == {"type": kind} for kind in _HOSTED):
         return ChatTools(tools, choice)
     if choice.get("type") == "allowed_tools":
         allowed = convert_nested(choice, AllowedTools, "tool_choice")
@@ -117,7 +117,9 @@ def _with_chosen(tools: list[Tool], choice: Tool) -> ChatTools:
             raise _invalid("`tool_choice.tools` may name tools of `tools` only.")
         return ChatTools(kept, allowed.mode)
     name = convert_nested(choice, FunctionChoice, "tool_choice").name
-    if ("function", name) not in map(_name_of, tools):
+    # A chat knows the functions of specialists.
+    is_hosted = any(tool["type"] == SPECIALIST for tool in tools)
+    if not is_hosted and ("function", name) not in map(_name_of, tools):
         raise _invalid(f"`tool_choice`: `tools` has no function {name[:64]!r}.")
     return ChatTools(tools, {"type": "function", "function": {"name": name}})
 

@@ -1,11 +1,18 @@
-"""Answers of the fake model server that call a function."""
+"""Answers of the fake model server that call functions."""
 
 from typing import Any
 
 
-def call_function(answer: dict[str, Any], name: str, arguments: str) -> None:
-    """Make an answer call a function in place of its text."""
-    function = {"name": name, "arguments": arguments}
-    message = {"role": "assistant", "content": None}
-    message["tool_calls"] = [{"id": "call_1", "type": "function", "function": function}]  # type: ignore[assignment]
+def call_functions(answer: dict[str, Any], calls: list[tuple[str, str]], most: int) -> None:
+    """Make an answer call the first functions in place of its text; `calls` loses them."""
+    made = [
+        {
+            "id": f"call_{number}",
+            "type": "function",
+            "function": {"name": name, "arguments": arguments},
+        }
+        for number, (name, arguments) in enumerate(calls[:most], 1)
+    ]
+    del calls[:most]
+    message = {"role": "assistant", "content": None, "tool_calls": made}
     answer["choices"][0] |= {"message": message, "finish_reason": "tool_calls"}

@@ -16,9 +16,10 @@ from aiohttp import web
 
 from models.drift.counts_text import HEADER as BINS_HEADER
 from tests.support.fakes.first_tokens import Chances, add_logprobs, no_chances
-from tests.support.fakes.function_calls import call_function
+from tests.support.fakes.function_calls import call_functions
 from tests.support.fakes.learner import Learner
 from tests.support.fakes.listening import listening
+from tests.support.fakes.token_usage import thoughts_of, usage_of
 from tests.support.fakes.upstream_refusals import refusal_of, unfit
 from tests.support.fakes.vectors import vector_of
 
@@ -55,7 +56,8 @@ class FakeUpstream:
     learner: Learner = field(default_factory=Learner)
     models: dict[str, bool] = field(default_factory=dict)  # as our serving says what it has
     listed: list[str] = field(default_factory=list)  # as other servers do
-    calls: list[tuple[str, str]] = field(default_factory=list)  # of functions, one per offer
+    calls: list[tuple[str, str]] = field(default_factory=list)  # of functions, some per offer
+    calls_at_once: int = 1
     internals: dict[str, Any] = field(default_factory=dict)  # put at every level of an answer
     chances: Chances = no_chances  # of first tokens by prompt, for `logprobs`
     predicts: dict[str, Any] | None = field(default_factory=dict)  # of each row; None: a fault
@@ -243,7 +245,7 @@ class _Handlers:
             if verb == "no-usage":
                 del answer["usage"]
             if self._fake.calls and body.get("tools"):
-                call_function(answer, *self._fake.calls.pop(0))
+                call_functions(answer, self._fake.calls, self._fake.calls_at_once)
             if verb == "no-choices":
                 answer["choices"] = []
             return web.json_response(_leaking(answer, self._fake.internals))
@@ -279,7 +281,7 @@ class _Stream:
             return response
         tokens, choices = self._tokens(), range(self._body.get("n") or 1)
         if self._fake.names_role:
-            head = {"id": "c", "model": self._body["model"], "usage": _usage(self._prompt, 0)}
+            head = {"id": "c", "model": self._body["model"], "usage": usage_of(self._prompt, 0)}
             await self._data({**head, "choices": _ROLE})
         stride = self._fake.stride
         for count in [*range(stride, tokens, stride), tokens] if tokens else []:
@@ -294,8 +296,8 @@ class _Stream:
         if verb == "bad-usage":
             await self._data({"id": "c", "choices": [], "usage": {"prompt_tokens": "many"}})
         elif verb != "no-usage":
-            thoughts = min(_thoughts(self._body), tokens) * len(choices)
-            total = _usage(self._prompt, tokens * len(choices), thoughts)
+            thoughts = min(thoughts_of(self._body), tokens) * len(choices)
+            total = usage_of(self._prompt, tokens * len(choices), thoughts)
             await self._data({"id": "c", "choices": [], "usage": total})
         if verb != "no-done":
             await response.write(b"data: [DONE]\n\n")
@@ -332,14 +334,14 @@ class _Stream:
             content = self._says[(count - 1) * each : count * each]
             ended = "stop" if count == tokens else None
         choice: dict[str, Any] = {"index": index, "finish_reason": ended}
-        thinks = count <= _thoughts(self._body)
+        thinks = count <= thoughts_of(self._body)
         delta = {"reasoning": "thought "} if thinks else {"content": content}
         choice.update({"delta": delta} if self._chat else {"text": content})
         chunk: dict[str, Any] = {"id": "c", "model": self._body["model"], "choices": [choice]}
         if self._body["stream_options"].get("continuous_usage_stats") and not (
             self._fake.untold or self._prompt.startswith("no-usage")
         ):
-            chunk["usage"] = _usage(self._prompt, count, min(_thoughts(self._body), count))
+            chunk["usage"] = usage_of(self._prompt, count, min(thoughts_of(self._body), count))
         chunk["system_fingerprint"] = None
         return chunk
 
@@ -349,28 +351,11 @@ class _Stream:
         await self._response.write(f"data: {text}\n\n".encode())
 
 
-def _thoughts(body: dict[str, Any]) -> int:
-    """The tokens that it thinks: all of the budget."""
-    return int(body.get("thinking_token_budget", 0))
-
-
-def _usage(prompt: str, tokens: int, thoughts: int = 0) -> dict[str, Any]:
-    count = len(prompt.split())
-    details = {"completion_tokens_details": {"reasoning_tokens": thoughts}} if thoughts else {}
-    return {
-        **details,
-        "prompt_tokens": count,
-        "completion_tokens": tokens,
-        "total_tokens": count + tokens,
-        "prompt_tokens_details": {"cached_tokens": 1 if prompt.startswith("cached") else 0},
-    }
-
-
 def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[str, Any]:
     tokens = _length(body, prompt)
     choice: dict[str, Any] = {"index": 0, "finish_reason": "stop" if says else "length"}
     text = says or "word " * tokens
-    thoughts = min(_thoughts(body), tokens)
+    thoughts = min(thoughts_of(body), tokens)
     message = {"role": "assistant", "content": text}
     if thoughts:
         message["reasoning"] = "thought " * thoughts
@@ -381,7 +366,7 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[st
         "created": 1,
         "model": body["model"],
         "choices": [choice],
-        "usage": _usage(prompt, tokens, thoughts),
+        "usage": usage_of(prompt, tokens, thoughts),
     }
 
 
