@@ -3,21 +3,10 @@
 from dataclasses import replace
 
 from billing.accounts.account_creation import AccountLimits
-from gateway.quota.demand import Demand
 from infra.database.database import Database
 from infra.database.direct import DirectConnection
-from tests.support.billing.borrower import PRICE, Borrower, Fate
+from tests.support.billing.borrower import DEMAND, Borrower, Fate
 from tests.support.billing.making import customer, differences
-
-_DEMAND = Demand(
-    input_tokens=20,
-    output_tokens=0,
-    min_output_tokens=1,
-    streams=0,
-    requests=1,
-    prices={"input_tokens": 1, "output_tokens": PRICE},
-    quotas=(),
-)
 
 
 async def test_reserved_units_are_not_returned_after_an_unconfirmed_commit(
@@ -28,7 +17,7 @@ async def test_reserved_units_are_not_returned_after_an_unconfirmed_commit(
     of = await customer(
         database, AccountLimits(credit_nano=200, requests=None, tokens=None, streams=None)
     )
-    credit = replace(_DEMAND, quotas=of.quotas, input_tokens=0)
+    credit = replace(DEMAND, quotas=of.quotas, input_tokens=0)
     slow, other = Borrower(database, connection), Borrower(database, connection)
     await slow.join()
     await other.join()
@@ -49,7 +38,7 @@ async def test_reopened_lease_starts_with_zero_used_units(
     of = await customer(database)
     member = Borrower(database, connection)
     await member.join()
-    whole = replace(_DEMAND, quotas=of.quotas, input_tokens=0, output_tokens=100)
+    whole = replace(DEMAND, quotas=of.quotas, input_tokens=0, output_tokens=100)
     assert await member.call(of, whole, False, 0.0, Fate.HEARD)
     await member.end(member.calls[0], 1.0, 0, 0.0, Fate.HEARD)
     await member.tick(True, 100.0, Fate.HEARD)

@@ -44,7 +44,7 @@ from billing.tables import CreditReason, QuotaKind
 from gateway.quota.demand import Demand
 from infra.database.database import Database
 from infra.database.direct import DirectConnection
-from tests.support.billing.borrower import PRICE, Borrower, Fate
+from tests.support.billing.borrower import DEMAND, PRICE, Borrower, Fate
 from tests.support.billing.making import CLOCK, customer, sql, with_key
 from tests.support.builders import empty
 from tests.support.chaos import in_full
@@ -298,7 +298,7 @@ class Sharing(RuleBasedStateMachine):
     def _demand(self, key: int, output: int, stream: bool) -> Demand:
         quotas = self.customers[key].quotas
         return replace(
-            _DEMAND,
+            DEMAND,
             output_tokens=output,
             streams=int(stream),
             quotas=quotas,
@@ -330,15 +330,6 @@ _LENT = """
     select p.id, coalesce(l.quota_id::text, ''), coalesce(l.borrowed, 0)
     from gateway_process p left join quota_lease l on l.process_id = p.id where p.ended_at is null
 """
-_DEMAND = Demand(
-    input_tokens=20,
-    output_tokens=0,
-    min_output_tokens=1,
-    streams=0,
-    requests=1,
-    prices=_PRICES,
-    quotas=(),
-)
 
 
 class TestConcurrentQuotaSharing:

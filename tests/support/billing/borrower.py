@@ -59,6 +59,16 @@ class Running:
 
 # Nano-units for one output token.
 PRICE = 3
+DEMAND = Demand(
+    input_tokens=20,
+    output_tokens=0,
+    min_output_tokens=1,
+    streams=0,
+    requests=1,
+    prices={"input_tokens": 1, "output_tokens": PRICE},
+    quotas=(),
+)
+"""Of a call without quotas, to be completed by a test."""
 
 
 class Borrower:
