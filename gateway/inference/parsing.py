@@ -169,6 +169,19 @@ class Parser:
             self._find_served_model(variant.base_model_id, endpoint), name, variant, version
         )
 
+    def resolve_model_of_field(
+        self, name: str, endpoint: Endpoint, principal: Principal, param: str
+    ) -> ResolvedModel:
+        """Return the model that a field other than `model` names.
+
+        Raises as `resolve_model`, for that field.
+        """
+        try:
+            return self.resolve_model(name, None, endpoint, principal)
+        except AppError as error:
+            error.param = param
+            raise
+
     def _require_served_selection(self, selection: ModelSelection) -> ModelSelection:
         """Return the selection, or its fallback if its model is not served.
 

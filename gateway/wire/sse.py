@@ -17,7 +17,7 @@ from billing.rating.quantities import NO_USAGE, Quantities, sum_known
 from gateway.call.errors import ANSWER_INTERRUPTED, UpstreamFailed
 from gateway.wire.answer_fields import ResponseIdentity, encode_chunk_event
 from gateway.wire.chunk_shape import ChunkShape, learn_shape
-from gateway.wire.usage import measure_usage
+from gateway.wire.usage import measure_usage, usage_json
 
 DONE = b"data: [DONE]\n\n"
 
@@ -198,7 +198,7 @@ class StreamTransformer:
         except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, ValueError):
             raise UpstreamFailed(ANSWER_INTERRUPTED) from None
         if self._usage_option is not StreamUsageOption.NONE:
-            total = {**chunk, "choices": [], "usage": _usage_object(self.quantities())}
+            total = {**chunk, "choices": [], "usage": usage_json(self.quantities())}
             self.usage_event = b"data: " + msgspec.json.encode(total)
         self._mark_done()
         return chunk
@@ -359,18 +359,6 @@ def _has_no_choices(event: bytes) -> bool:
     if b'"choices":[{' in event:
         return False
     return b'"choices":[]' in event or _NO_CHOICES.search(event) is not None
-
-
-def _usage_object(used: Quantities) -> dict[str, Any]:
-    """Return the quantities as OpenAI's `usage` object."""
-    reasoning = used.reasoning_tokens
-    details = {} if reasoning is None else {"reasoning_tokens": reasoning}
-    return {
-        "prompt_tokens": used.input_tokens,
-        "completion_tokens": used.output_tokens,
-        "total_tokens": used.tokens,
-        **({"completion_tokens_details": details} if details else {}),
-    }
 
 
 def add_event_fields(event: bytes, fields: Mapping[str, str]) -> bytes:

@@ -53,12 +53,14 @@ def token_counts(quantities: Quantities) -> Quantities:
 
 
 def usage_json(tokens: Quantities) -> dict[str, Any]:
-    """Return tokens as OpenAI's `usage` object, with cached and reasoning tokens if known."""
-    prompt, completion = tokens.get("input_tokens"), tokens.get("output_tokens")
+    """Return tokens as OpenAI's `usage` object.
+
+    It has cached tokens if there are any, and reasoning tokens if they are known.
+    """
     usage: dict[str, Any] = {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
+        "prompt_tokens": tokens.input_tokens,
+        "completion_tokens": tokens.output_tokens,
+        "total_tokens": tokens.tokens,
     }
     if tokens.cached_input_tokens:
         usage["prompt_tokens_details"] = {"cached_tokens": tokens.cached_input_tokens}

@@ -119,12 +119,15 @@ class DecisionPlanner:
             reference = None if match is None else SpecialistReference(match.model.id, match.output)
         if reference is None:
             return None
-        try:
+        if asked.specialist is None:
             resolved = self._parser.resolve_model(reference.model, None, PREDICTIONS, principal)
-        except AppError as error:
-            if asked.specialist is not None:
-                error.param = f"questions[{number}].specialist.model"
-            raise
+        else:
+            resolved = self._parser.resolve_model_of_field(
+                reference.model,
+                PREDICTIONS,
+                principal,
+                f"questions[{number}].specialist.model",
+            )
         return resolved, reference
 
     def _find_match(self, principal: Principal, asked: AskedQuestion) -> Match | None:

@@ -21,7 +21,6 @@ from gateway.inference.hosted_tools.helpers import (
     AskedModel,
     HelperFinder,
     require_priced,
-    resolve_tool_model,
 )
 from gateway.inference.hosted_tools.recognition import recognise
 from gateway.inference.model_selection import ModelSelector
@@ -182,7 +181,7 @@ class SpecialistTools:
         Raises the errors of the model's name if the request names it.
         """
         try:
-            resolved = resolve_tool_model(self._parser, principal, name, PREDICTIONS)
+            resolved = self._parser.resolve_model_of_field(name, PREDICTIONS, principal, "tools")
             _require_callable(principal, resolved, name)
         except AppError:
             if is_named:

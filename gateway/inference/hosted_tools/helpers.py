@@ -13,11 +13,9 @@ from gateway.call.hosted_tools import HostedTools
 from gateway.call.values import ParsedRequest, Principal, ResolvedModel
 from gateway.collaboration.helpers import Helper, HelperKind
 from gateway.inference.endpoints.chat import CHAT
-from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.parsing import Parser, variant_tags
 from gateway.wire.body import encode_body
 from gateway.wire.chat import build_chat_request, parse_chat_request
-from infra.errors import AppError
 from models.catalog import Task
 
 # The longest answer of a model that is asked, in tokens.
@@ -55,21 +53,10 @@ class HelperFinder:
 
     def _find_model(self, principal: Principal, name: str) -> AskedModel:
         """Return a language model that the key may call. Raises as `find_models`."""
-        resolved = resolve_tool_model(self._parser, principal, name, CHAT)
+        resolved = self._parser.resolve_model_of_field(name, CHAT, principal, "tools")
         require_priced(principal, resolved, name)
         helper = Helper(HelperKind.MODEL, resolved.public_name, resolved.model.description)
         return AskedModel(helper, resolved)
-
-
-def resolve_tool_model(
-    parser: Parser, principal: Principal, name: str, endpoint: Endpoint
-) -> ResolvedModel:
-    """Return a model that a tool names. Raises as `Parser.resolve_model`, for the field `tools`."""
-    try:
-        return parser.resolve_model(name, None, endpoint, principal)
-    except AppError as error:
-        error.param = "tools"
-        raise
 
 
 def require_priced(principal: Principal, resolved: ResolvedModel, name: str) -> None:

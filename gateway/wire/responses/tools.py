@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.call.errors import ParameterInvalid, ParameterUnsupported
 from gateway.wire.file_search.citations import FILE_SEARCH
+from gateway.wire.hosted_tools.choice import unknown_function
 from gateway.wire.hosted_tools.tool import PLANT_GRAPH, SPECIALIST
 from gateway.wire.nested import convert_nested
 
@@ -120,7 +121,7 @@ def _with_chosen(tools: list[Tool], choice: Tool) -> ChatTools:
     # A chat knows the functions of specialists.
     is_hosted = any(tool["type"] == SPECIALIST for tool in tools)
     if not is_hosted and ("function", name) not in map(_name_of, tools):
-        raise _invalid(f"`tool_choice`: `tools` has no function {name[:64]!r}.")
+        raise unknown_function(name)
     return ChatTools(tools, {"type": "function", "function": {"name": name}})
 
 

@@ -87,17 +87,19 @@ def join_answers(found: TableInstances, answered: Sequence[AnsweredCall]) -> lis
     has the notes on the table too. Raises TableNotPredicted with the first error if no call was
     answered.
     """
-    errors = [
-        _message(found, call, answer) for call, answer in answered if isinstance(answer, Refusal)
-    ]
+    errors = {
+        number: _message(found, call, answer)
+        for number, (call, answer) in enumerate(answered)
+        if isinstance(answer, Refusal)
+    }
     if len(errors) == len(answered):
         raise TableNotPredicted(errors[0])
     joined: dict[int, TableAnswer] = {}
-    for call, answer in answered:
+    for number, (call, answer) in enumerate(answered):
         for order, position in enumerate(call.positions):
             label = found.labels[position]
             if isinstance(answer, Refusal):
-                joined[position] = TableAnswer(label, notes=(_message(found, call, answer),))
+                joined[position] = TableAnswer(label, notes=(errors[number],))
             else:
                 notes = notes_on(found.instances[position], call.length)
                 joined[position] = TableAnswer(label, answer[order], notes)
