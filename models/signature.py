@@ -71,7 +71,7 @@ class InputField(msgspec.Struct, frozen=True):
 
 
 class TimeField(InputField, frozen=True):
-    """An input column of times as texts.
+    """An input column of times.
 
     `day_order` is that of day and month in the training file's dates, None if they left no doubt.
     """

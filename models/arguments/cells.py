@@ -14,7 +14,7 @@ from models.arguments.values import Problem, ProblemKind, Reading
 from models.signature import BYTES, InputField
 
 _LIST = re.compile(r"[\s,;、|/]+")
-# What follows a number and its unit in a cell is a unit that nobody knows, but for a note.
+# What follows a number and its unit in a cell is an unknown unit, but for a note in brackets.
 _NOTE, _UNREAD = re.compile(r"[(\[][^)\]]*[)\]]"), re.compile(r"[A-Za-zμΩ^]")
 
 

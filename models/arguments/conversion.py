@@ -16,7 +16,7 @@ def convert(value: float, units: Iterable[tuple[str, str]], field: InputField) -
     """Return a value in the column's unit, None if no unit is one of the column's quantity."""
     kind = kind_of(field.unit)
     for one_kind, unit in units:
-        if unit == field.unit or is_same_unit(unit, field.unit):
+        if _is_same_unit(unit, field.unit):
             return value
         is_share = one_kind == "share" and field.unit == "1"
         is_same_kind = kind == one_kind if kind is not None else field.unit not in (None, "1")
@@ -30,9 +30,9 @@ def convert(value: float, units: Iterable[tuple[str, str]], field: InputField) -
     return None
 
 
-def is_same_unit(unit: str, other: str | None) -> bool:
+def _is_same_unit(unit: str, other: str | None) -> bool:
     """Return whether two units are written alike but for signs such as `²` and `·`."""
-    return other is not None and _plain(unit) == _plain(other)
+    return unit == other or (other is not None and _plain(unit) == _plain(other))
 
 
 def _plain(unit: str) -> str:

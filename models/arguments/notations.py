@@ -75,7 +75,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "d": "d|days|day|天",
         },
         "flow": {
-            "m3/h": f"{_CUBIC_METRES}",
+            "m3/h": _CUBIC_METRES,
             "L/min": "lpm",
             "gal/min": "gpm|USGPM",
             "ft3/min": "cfm",

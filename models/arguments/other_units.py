@@ -30,8 +30,8 @@ _CHINESE = re.compile(
 # Letters right beside a number are its unit or part of a code: `65cNmx`, `6205ZZ`, `3^2`.
 _ATTACHED = re.compile(r"(?P<unit>[A-Za-zμ][A-Za-z0-9μ·*/^-]{1,23}|\^[-+]?\d{1,3})")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
-# After a unit: `/h` makes it another one, `/L型` does not.
-_PER_TIME = re.compile(r"\s?/\s?(?:小时|分钟?|秒钟?|天|平方米|立方米|吨|千克|公斤)")
+# What makes a unit another one: `千瓦/小时`.
+_PER = re.compile(r"\s?/\s?(?:小时|分钟?|秒钟?|天|平方米|立方米|吨|千克|公斤)")
 
 
 def other_unit(text: str, number_end: int, unit_end: int) -> tuple[str, int] | None:
@@ -45,7 +45,7 @@ def other_unit(text: str, number_end: int, unit_end: int) -> tuple[str, int] | N
         if match is not None and match.end() > unit_end and _is_unit(match["unit"]):
             return match["unit"], match.end()
     if unit_end > number_end:
-        longer = _PER_TIME.match(text, unit_end)
+        longer = _PER.match(text, unit_end)
         return None if longer is None else (text[number_end : longer.end()].strip(), longer.end())
     match = _ATTACHED.match(text, number_end)
     if match is None or _ORDINAL.match(text, number_end):
@@ -61,7 +61,10 @@ def _is_unit(name: str) -> bool:
 
 
 def _is_composed(name: str) -> bool:
-    """Return whether models/units.py knows a unit of more than one letter; `L` may be a grade."""
+    """Return whether models/units.py knows a unit of more than one letter; `L` may be a grade.
+
+    A hyphen is a product, as in `kg-m`, but before a power: `s-1`.
+    """
     try:
         to_pint_expression(name.replace("-", "*") if "-" in name[:-2] else name)
     except UnitUnknown:

@@ -24,7 +24,7 @@ def with_plain_powers(text: str) -> str:
 
 
 def _from_power(match: "re.Match[str]") -> str:
-    """Return a power of ten in digits; one without an end in a float keeps its exponent."""
+    """Return a power of ten in digits; one too large for a float keeps its exponent."""
     exponent = (match["exponent"] or match["spoken"]).replace("−", "-")
     scientific = f"{match['factor'] or 1}e{exponent}"
     plain = f"{float(scientific):.12g}"

@@ -83,7 +83,7 @@ def find_quantities(text: str) -> tuple[Quantity, ...]:
     found: list[Quantity] = []
     for match in _QUANTITY.finditer(text):
         if found and match.start() < found[-1].end:
-            continue  # a part of a unit that nobody knows: `3^2`
+            continue  # a part of an unknown unit: `3^2`
         quantity = _to_quantity(text, match)
         if found:
             found[-1] = _with_unit_of(text, found[-1], quantity)
@@ -128,21 +128,23 @@ def _joined_time(text: str, first: Quantity, second: Quantity) -> Quantity | Non
 def stated_units(unit: str) -> tuple[tuple[str, str], ...]:
     """Return the kinds and units that somebody states apart from the number, empty for none.
 
-    One that nobody knows is of the kind OTHER.
+    An unknown unit is of the kind OTHER.
     """
     name = normalize(unit).strip()
     if name.lower() in _NO_UNIT:
         return ()
-    quantity = find_quantities(f"1 {name}")[0]
-    is_whole = quantity.end == len(name) + 2
-    return quantity.units if quantity.units and is_whole else ((OTHER, name),)
+    return _units_named(name) or ((OTHER, name),)
 
 
 def is_unit(text: str) -> bool:
     """Return whether a text is a unit, also one that nothing converts."""
-    name = normalize(text).strip()
+    return bool(_units_named(normalize(text).strip()))
+
+
+def _units_named(name: str) -> tuple[tuple[str, str], ...]:
+    """Return the kinds and units that a whole normalized text means, empty for no unit."""
     quantity = find_quantities(f"1 {name}")[0]
-    return bool(quantity.units) and quantity.end == len(name) + 2
+    return quantity.units if quantity.end == len(name) + 2 else ()
 
 
 def find_runs(text: str, quantities: Sequence[Quantity]) -> tuple[tuple[Quantity, ...], ...]:

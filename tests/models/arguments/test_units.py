@@ -81,7 +81,7 @@ def test_number_in_a_unit_of_another_quantity_is_named_as_such(text: str, column
 
 
 @pytest.mark.parametrize("number", ["1e400", "9×10^400", "10^999"])
-def test_number_without_an_end_is_out_of_range(number: str) -> None:
+def test_infinite_number_is_out_of_range(number: str) -> None:
     values, problems = read(f"torque {number} Nm")
     assert values == {}
     assert problems == {"torque": ProblemKind.RANGE}
