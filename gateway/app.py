@@ -312,7 +312,8 @@ def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Da
     """Build the component that quotes the maximum cost of calls."""
     parser, grounder, max_bytes = stages.parser, stages.grounder, settings.max_body_bytes
     planner = stages.decisions.planner
-    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes, planner)
+    pricer = stages.hosted_tools.pricer
+    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes, planner, pricer)
 
 
 def _build_offers(

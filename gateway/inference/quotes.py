@@ -13,7 +13,6 @@ from billing.money import nano_text
 from billing.rating.quantities import NON_TOKEN_METERS, Quantities, call_cost, units_by_meter
 from gateway.call.errors import BodyTooLarge, ParameterInvalid
 from gateway.call.values import Call, ParsedRequest, Principal
-from gateway.collaboration.helpers import MAX_ASKED_BYTES
 from gateway.inference.admission import Admission
 from gateway.inference.decisions.planning import DecisionPlanner
 from gateway.inference.endpoints.decisions import DECISIONS
@@ -22,14 +21,13 @@ from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.plant_tags import TAG_PROPOSAL
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.endpoints.table import ENDPOINTS, find_endpoint
-from gateway.inference.hosted_tools.helpers import HelperFinder, question_request
-from gateway.inference.hosted_tools.holding import ADDED_TOKENS
+from gateway.inference.hosted_tools.pricing import HostedDemand, HostedPricer
+from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.parsing import Parser
 from gateway.inference.retrieval_port import Grounder
 from gateway.quota.allowance import apply_allowances, covered_units_by_meter
 from gateway.quota.demand import Demand
 from gateway.wire import body as bodies
-from gateway.wire.hosted_tools.steps import step_request
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -53,6 +51,29 @@ class CostBounds:
     max_nano: int
 
 
+@dataclass(frozen=True, slots=True)
+class MaxCost:
+    """The worst-case cost of an answer or of hosted steps, and of a search, in nano-units.
+
+    `included` are the units by meter that allowances cover.
+    """
+
+    answer_nano: int
+    search_nano: int
+    included: Mapping[str, int]
+
+    @property
+    def total_nano(self) -> int:
+        """Return the sum of both."""
+        return self.answer_nano + self.search_nano
+
+    def parts(self, searches: bool, is_hosted: bool) -> dict[str, str]:
+        """Return the parts of the sum that a quote has, by field."""
+        search = {"file_search_max_cost": nano_text(self.search_nano)} if searches else {}
+        steps = {"hosted_tools_max_cost": nano_text(self.answer_nano)} if is_hosted else {}
+        return {**search, **steps}
+
+
 class Quotes:
     """Creates quotes in one gateway process."""
 
@@ -65,8 +86,10 @@ class Quotes:
         clock: Clock,
         max_body_bytes: int,
         planner: DecisionPlanner,
+        hosted: HostedPricer,
     ) -> None:
         self._planner = planner
+        self._hosted = hosted
         self._parser = parser
         self._grounder = grounder
         self._admission = admission
@@ -92,6 +115,7 @@ class Quotes:
         call = self._call(body, headers, path)
         body = find_endpoint(call.operation).internal_body(call, body)
         request, linked_cost = self._parse(call, body, principal)
+        hosted = await self._price_hosted(call, principal, request)
         bounded_demand = self._full_answer_demand(call, principal, request)
         demand = await self._admission.with_counted_prompt(call, request, bounded_demand)
         if demand is bounded_demand:
@@ -100,18 +124,16 @@ class Quotes:
             min_input_tokens, input_tokens_are = demand.input_tokens, "counted"
         async with self._database.transaction() as session:
             balance = await remaining_credit(session, principal.account_id)
-            quotas = [quota.id for quota in demand.allowances]
+            demands = (demand,) if hosted is None else hosted.all
+            quotas = list({quota.id for one in demands for quota in one.allowances})
             units_left = (
                 await remaining_units_by_quota(session, principal.account_id, quotas)
                 if quotas
                 else {}
             )
-        demand = demand.with_allowances(units_left)
-        search = self._max_search_cost(call, principal, request)
-        steps = self._max_steps_cost(call, principal, request)
-        least = _min_cost(min_input_tokens, demand, units_left)
-        if request.hosted_tools is not None:
-            least = 0  # inputs may have to be asked for, which costs nothing
+        cost = self._max_cost(call, principal, request, demand, hosted, units_left)
+        # Inputs of hosted tools may have to be asked for, which costs nothing.
+        least = 0 if hosted is not None else _min_cost(min_input_tokens, demand, units_left)
         return {
             "object": "quote",
             "model": request.model.id,
@@ -121,11 +143,10 @@ class Quotes:
             "input_tokens_are": input_tokens_are,
             "max_output_tokens": demand.output_tokens,
             **{meter: demand.non_token_units.get(meter) for meter in NON_TOKEN_METERS},
-            "max_cost": nano_text(demand.max_cost_nano + search + linked_cost + steps),
+            "max_cost": nano_text(cost.total_nano + linked_cost),
             "min_cost": nano_text(least),
-            **({} if request.retrieval is None else {"file_search_max_cost": nano_text(search)}),
-            **({"hosted_tools_max_cost": nano_text(steps)} if request.hosted_tools else {}),
-            "included": dict(covered_units_by_meter(demand.allowance_use)),
+            **cost.parts(request.retrieval is not None, hosted is not None),
+            "included": dict(cost.included),
             "balance": None if balance is None else nano_text(max(0, balance)),
             "price_nano_per_unit": dict(demand.prices),
         }
@@ -142,11 +163,10 @@ class Quotes:
         bounded_demand = self._full_answer_demand(call, principal, request)
         demand = await self._admission.with_counted_prompt(call, request, bounded_demand)
         min_input_tokens = 0 if demand is bounded_demand else demand.input_tokens
-        search = self._max_search_cost(call, principal, request)
-        least = 0 if request.hosted_tools else _min_cost(min_input_tokens, demand, {})
-        steps = self._max_steps_cost(call, principal, request)
-        highest = demand.max_cost_nano + search + linked_cost + steps
-        return CostBounds(request.model.id, least, highest)
+        hosted = await self._price_hosted(call, principal, request)
+        least = 0 if hosted is not None else _min_cost(min_input_tokens, demand, {})
+        cost = self._max_cost(call, principal, request, demand, hosted, {})
+        return CostBounds(request.model.id, least, cost.total_nano + linked_cost)
 
     async def require_searchable(self, principal: Principal, body: bytes) -> None:
         """Raise the error of the request's `file_search` if it cannot be made."""
@@ -166,44 +186,47 @@ class Quotes:
         )
         return plan.request, sum(demand.max_cost_nano for demand in demands)
 
-    def _max_search_cost(
-        self, call: Call, principal: Principal, request: ParsedRequest, more_tokens: int = 0
-    ) -> int:
-        """Return the worst-case cost of the request's search, in nano-units.
+    def _max_cost(
+        self,
+        call: Call,
+        principal: Principal,
+        request: ParsedRequest,
+        demand: Demand,
+        hosted: HostedDemand | None,
+        units_left: Mapping[str, int],
+    ) -> MaxCost:
+        """Return the worst-case cost after the remaining allowances, as the call holds it.
 
-        `more_tokens` are those of a longer query.
+        The client's call itself consumes nothing if its steps do.
         """
+        if hosted is None:
+            covered = demand.with_allowances(units_left)
+            search = self._max_search_cost(call, principal, request)
+            included = covered_units_by_meter(covered.allowance_use)
+            return MaxCost(covered.max_cost_nano, search, included)
+        held = hosted.with_allowances(units_left)
+        use = tuple(units for one in held.all for units in one.allowance_use)
+        steps, search = (
+            sum(one.max_cost_nano for one in part) for part in (held.steps, held.search)
+        )
+        return MaxCost(steps, search, covered_units_by_meter(use))
+
+    def _max_search_cost(self, call: Call, principal: Principal, request: ParsedRequest) -> int:
+        """Return the worst-case cost of the request's search, in nano-units."""
         embedding_call = replace(call, operation=EMBEDDINGS.operation)
         search_request = self._grounder.build_search_request(principal, request)
         if search_request is None:
             return 0
-        demand = self._admission.compute_demand(embedding_call, principal, search_request)
-        return replace(demand, input_tokens=demand.input_tokens + more_tokens).max_cost_nano
+        return self._admission.compute_demand(
+            embedding_call, principal, search_request
+        ).max_cost_nano
 
-    def _max_steps_cost(self, call: Call, principal: Principal, request: ParsedRequest) -> int:
-        """Return what the steps of hosted tools cost at most beside one answer, in nano-units.
-
-        Each call is one row of a specialist, a search, or a question to another language model, and
-        leads to another step of the language model.
-        """
-        hosted = request.hosted_tools
-        if hosted is None or not (hosted.specialists or hosted.is_requested):
-            return 0
-        step = self._admission.compute_demand(call, principal, step_request(request, (), ()))
-        step = replace(step, input_tokens=step.input_tokens + ADDED_TOKENS * hosted.max_calls)
-        if not hosted.specialists:
-            return step.max_cost_nano
-        prices = [
-            max(priced.prices.get(meter, 0) for meter in ("rows", "images"))
-            for priced in principal.model_prices.values()
-        ]
-        prices.append(self._max_search_cost(call, principal, request, MAX_ASKED_BYTES))
-        for asked in HelperFinder(self._parser).find_models(principal, hosted):
-            question = question_request(asked, "", request.tags, principal)
-            demand = self._admission.compute_demand(call, principal, question)
-            more = demand.input_tokens + MAX_ASKED_BYTES
-            prices.append(replace(demand, input_tokens=more).max_cost_nano)
-        return hosted.max_calls * (step.max_cost_nano + max(prices, default=0))
+    async def _price_hosted(
+        self, call: Call, principal: Principal, request: ParsedRequest
+    ) -> HostedDemand | None:
+        """Return what a chat with hosted tools holds, None for a call without them."""
+        linked = LinkedCalls(call, self._admission, self._clock)
+        return await self._hosted.price(linked, principal, request)
 
     def _full_answer_demand(
         self, call: Call, principal: Principal, request: ParsedRequest

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from gateway.call.errors import WrongEndpoint
+from gateway.call.errors import ParameterInvalid, WrongEndpoint
 from gateway.call.hosted_tools import HostedTools
 from gateway.call.values import ParsedRequest, Principal, ResolvedModel
 from gateway.collaboration.helpers import Helper, HelperKind
@@ -75,10 +75,12 @@ class ReadQuestion:
         models = tuple(one.helper for one in self.models)
         return (Helper(HelperKind.SEARCH), *models) if self.can_search else models
 
-    @property
-    def is_empty(self) -> bool:
-        """Return whether there is nothing to call or to ask but the documents."""
-        return not self.question.tools and not self.models
+    def require_tools(self) -> None:
+        """Raise ParameterInvalid if there is nothing to call or to ask but the documents."""
+        if not self.question.tools and not self.models:
+            raise ParameterInvalid(
+                "There is no specialist that this API key may call now.", param="tools"
+            )
 
 
 class SpecialistTools:

@@ -46,15 +46,18 @@ class HostedRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class StepPlan:
-    """What the steps of a conversation may be at most.
+class PlannedStep:
+    """The calls that one step may make, each the dearest that it may be.
 
-    `called` are the calls of specialists and helpers in their order, each the dearest that it may
-    be. With `is_direct`, all of them lead to one answer.
+    `is_text` is set for a step of the chat's own language model.
     """
 
-    called: Sequence[_Calls]
-    is_direct: bool
+    calls: Sequence[HeldCall]
+    is_text: bool = False
+
+
+Round = Sequence[PlannedStep]
+"""A call of a specialist or helper with the steps of the language model that it needs."""
 
 
 async def hold_steps(
@@ -68,12 +71,15 @@ async def hold_steps(
     `searches` are the embedding calls of one search. Holds nothing if the client will be asked for
     inputs. Raises the errors of admission if not even one call and one answer are affordable.
     """
-    plan = _plan(asked, read, hosted, searches)
-    max_cost, linked = parse_max_cost(asked.call.headers), asked.linked
-    for number, called in enumerate(plan.called):
+    principal, linked = asked.principal, asked.linked
+    max_cost = parse_max_cost(asked.call.headers)
+    price = partial(linked.highest_cost, principal)
+    planned = plan_steps(principal, asked.request, read, hosted, searches, price)
+    for number, steps in enumerate(planned):
         held = linked.held_count()
         try:
-            await _hold_one(asked, read, called, number, len(plan.called) if plan.is_direct else 0)
+            for step in steps:
+                await linked.hold(principal, step.calls, step.is_text)
         except (InsufficientQuota, RateLimited):
             if number == 0:
                 raise
@@ -84,24 +90,51 @@ async def hold_steps(
             return
 
 
-def _plan(
-    asked: HostedRequest,
+def plan_steps(
+    principal: Principal,
+    request: ParsedRequest,
     read: ReadQuestion,
     hosted: HostedTools,
     searches: Sequence[ParsedRequest],
-) -> StepPlan:
-    """Return what may be called: the recognised specialists, or whatever is dearest each time."""
-    question, request = read.question, asked.request
+    price: Callable[[_Calls], int],
+) -> list[Round]:
+    """Return what a conversation may do at most: the recognised specialists, or the dearest calls.
+
+    The first round is needed for an answer. Empty if the client will be asked for inputs. `price`
+    returns what calls cost at most.
+    """
+    question = read.question
     direct = direct_tools(question, hosted.max_calls)
     if direct:
-        return StepPlan([(_row_call(read, tool),) for tool in direct], True)
+        return _direct_rounds(request, [_row_call(read, tool) for tool in direct])
     may_ask = not client_functions(request) and request.retrieval is None and not read.helpers
     if may_ask and tool_to_ask_for(question) is not None:
-        return StepPlan((), False)
+        return []
     options: list[_Calls] = [(_row_call(read, tool),) for tool in question.tools]
-    options += helper_calls(asked.principal, read, searches, request)
-    price = partial(asked.linked.highest_cost, asked.principal)
-    return StepPlan([max(options, key=price)] * hosted.max_calls, False)
+    options += helper_calls(principal, read, searches, request)
+    functions = definitions((*question.tools, *read.helpers), request)
+    choice = HeldCall(CHAT, step_request(request, (), functions))
+    return _chosen_rounds(choice, max(options, key=price), hosted.max_calls)
+
+
+def _direct_rounds(request: ParsedRequest, called: Sequence[HeldCall]) -> list[Round]:
+    """Return the rounds of specialists that are called directly: all lead to one answer."""
+    answer = HeldCall(CHAT, step_request(request, (), ()), ADDED_TOKENS * len(called))
+    first = [PlannedStep(called[:1]), PlannedStep([answer], is_text=True)]
+    return [first, *([PlannedStep([one])] for one in called[1:])]
+
+
+def _chosen_rounds(choice: HeldCall, called: _Calls, max_calls: int) -> list[Round]:
+    """Return the rounds in which the language model chooses, calls, and answers or chooses again.
+
+    called: the dearest call of a specialist or helper.
+    """
+    rounds: list[Round] = []
+    for number in range(max_calls):
+        before = [] if rounds else [PlannedStep([choice], is_text=True)]
+        after = replace(choice, more_tokens=ADDED_TOKENS * (number + 1))
+        rounds.append([PlannedStep(called), *before, PlannedStep([after], is_text=True)])
+    return rounds
 
 
 def helper_calls(
@@ -118,29 +151,6 @@ def helper_calls(
     if read.can_search and searches:
         found.append([HeldCall(EMBEDDINGS, one, MAX_ASKED_BYTES) for one in searches])
     return found
-
-
-async def _hold_one(
-    asked: HostedRequest, read: ReadQuestion, called: _Calls, number: int, direct: int
-) -> None:
-    """Hold one call of a specialist or helper, and the language model's steps that it needs.
-
-    Called directly, all specialists (`direct` of them) lead to one answer. Otherwise the language
-    model chooses first, and answers or chooses again after each call.
-    """
-    principal, request, linked = asked.principal, asked.request, asked.linked
-    await linked.hold(principal, called)
-    if direct:
-        if number == 0:
-            answer = HeldCall(CHAT, step_request(request, (), ()), ADDED_TOKENS * direct)
-            await linked.hold(principal, [answer], is_text=True)
-        return
-    functions = definitions((*read.question.tools, *read.helpers), request)
-    choice = HeldCall(CHAT, step_request(request, (), functions))
-    if number == 0:
-        await linked.hold(principal, [choice], is_text=True)
-    after = replace(choice, more_tokens=ADDED_TOKENS * (number + 1))
-    await linked.hold(principal, [after], is_text=True)
 
 
 def _row_call(read: ReadQuestion, tool: SpecialistTool) -> HeldCall:

@@ -6,9 +6,10 @@ The text is composed of what the graph has; no language model phrases it. The st
 model is held, priced and recorded like every step of hosted tools.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -25,6 +26,7 @@ from gateway.inference.hosted_tools.sending import HostedCall, StepSender
 from gateway.inference.internal.linked_calls import HeldCall
 from gateway.plant.questions.choosing import (
     MAX_CHOICE_TOKENS,
+    Candidates,
     choice_format,
     choice_messages,
     find_candidates,
@@ -69,8 +71,7 @@ class PlantGraphTool:
         `admit` admits the client's call after quota for the step is held. Raises the errors of
         admission, of a query, and of the language model.
         """
-        texts = user_texts(asked.request)
-        text, account_id = texts[-1] if texts else "", asked.principal.account_id
+        text, account_id = _newest_text(asked.request), asked.principal.account_id
         understood = await self._questions.understand(account_id, text)
         if not hosted.is_requested:
             return await self._offer(asked, understood, text, admit)
@@ -82,23 +83,50 @@ class PlantGraphTool:
             return None
         return await self._choose(asked, hosted, text, understood, admit)
 
+    async def plan(
+        self, account_id: UUID, request: ParsedRequest, hosted: HostedTools
+    ) -> Sequence[HeldCall] | None:
+        """Return the calls that an answer holds, to price it; None if other tools are to answer.
+
+        Raises the errors of a query.
+        """
+        text = _newest_text(request)
+        understood = await self._questions.understand(account_id, text)
+        if not hosted.is_requested:
+            return None if await self._offered_answer(account_id, understood) is None else ()
+        if understood.is_understood:
+            return ()
+        if hosted.specialists or request.retrieval is not None:
+            return None
+        vocabulary = await self._questions.vocabularies.of_account(account_id)
+        if vocabulary.is_empty:
+            return ()
+        return (HeldCall(CHAT, choice_request(request, text, find_candidates(text, vocabulary))),)
+
     async def _offer(
         self, asked: HostedRequest, understood: Understanding, text: str, admit: Admit
     ) -> GraphReply | None:
-        """Answer a chat of `auto` if its question names something of the plant and has results.
+        """Answer a chat of `auto` if its question names something of the plant and has results."""
+        answer = await self._offered_answer(asked.principal.account_id, understood)
+        if answer is None:
+            return None
+        return _reply(await admit(_parent(asked.request)), answer, text, _NO_TOKENS)
+
+    async def _offered_answer(
+        self, account_id: UUID, understood: Understanding
+    ) -> PlantAnswer | None:
+        """Return the answer of the graph, None if the selected model is to answer.
 
         A value of the plant that is missing is said, as a language model could only invent it.
         """
         if not understood.is_understood or not understood.names_own:
             return None
-        account_id = asked.principal.account_id
         try:
             answer = await self._questions.answer_understood(account_id, understood)
         except AppError:  # the selected model answers, as if nothing had been offered
             return None
-        if answer.status is not AnswerStatus.ANSWERED and not understood.asks_value:
-            return None
-        return _reply(await admit(_parent(asked.request)), answer, text, _NO_TOKENS)
+        is_given = answer.status is AnswerStatus.ANSWERED or understood.asks_value
+        return answer if is_given else None
 
     async def _choose(
         self,
@@ -116,9 +144,7 @@ class PlantGraphTool:
             answer = await self._questions.answer_understood(account_id, understood)
             return _reply(admitted, answer, text, _NO_TOKENS)
         candidates = find_candidates(text, vocabulary)
-        request = choice_request(
-            asked.request, choice_messages(text, candidates), choice_format(candidates)
-        )
+        request = choice_request(asked.request, text, candidates)
         await asked.linked.hold(asked.principal, [HeldCall(CHAT, request)], is_text=True)
         admitted = await admit(_parent(asked.request))
         call = HostedCall(
@@ -139,10 +165,8 @@ class PlantGraphTool:
         return _reply(admitted, answer, text, tokens)
 
 
-def choice_request(
-    request: ParsedRequest, messages: list[dict[str, str]], response_format: dict[str, Any]
-) -> ParsedRequest:
-    """Return the request in which the chat's language model chooses a query."""
+def choice_request(request: ParsedRequest, text: str, candidates: Candidates) -> ParsedRequest:
+    """Return the request in which the chat's language model chooses a query about a text."""
     kept = {
         name: raw
         for name, raw in request.request_fields.items()
@@ -150,14 +174,19 @@ def choice_request(
     }
     fields = {
         **kept,
-        "messages": msgspec.Raw(msgspec.json.encode(messages)),
-        "response_format": msgspec.Raw(msgspec.json.encode(response_format)),
+        "messages": msgspec.Raw(msgspec.json.encode(choice_messages(text, candidates))),
+        "response_format": msgspec.Raw(msgspec.json.encode(choice_format(candidates))),
         "temperature": msgspec.Raw(b"0"),
     }
     bounds = replace(
         request.output_bounds, max_tokens_per_choice=MAX_CHOICE_TOKENS, is_client_limited=True
     )
     return step_request(replace(request, request_fields=fields, output_bounds=bounds), (), ())
+
+
+def _newest_text(request: ParsedRequest) -> str:
+    """Return the text of the newest message of the user, empty without one."""
+    return next(reversed(user_texts(request)), "")
 
 
 def _parent(request: ParsedRequest) -> ParsedRequest:

@@ -13,10 +13,7 @@ from dataclasses import dataclass, replace
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.call.asset_inputs import AssetVerdict
-from gateway.call.errors import (
-    ParameterInvalid,
-    render_error_event,
-)
+from gateway.call.errors import render_error_event
 from gateway.call.failure import failed_result
 from gateway.call.hosted_tools import MAX_SUBJECT, HostedTools
 from gateway.call.tags import VARIANT_TAG
@@ -30,6 +27,7 @@ from gateway.inference.hosted_tools.finding import SpecialistTools
 from gateway.inference.hosted_tools.holding import Admit, HostedRequest, hold_steps
 from gateway.inference.hosted_tools.passages import PassageFinder, cite
 from gateway.inference.hosted_tools.plant_graph import GraphReply, PlantGraphTool
+from gateway.inference.hosted_tools.pricing import HostedPricer
 from gateway.inference.hosted_tools.sending import HostedCall, StepSender
 from gateway.inference.hosted_tools.steps import ConversationSteps
 from gateway.inference.model_selection import selection_headers
@@ -90,6 +88,11 @@ class HostedToolRunner:
         self._timeout_s = timeout_s
         self._write_timeout_s = write_timeout_s
 
+    @property
+    def pricer(self) -> HostedPricer:
+        """What prices the chats of this runner."""
+        return HostedPricer(self._tools, self._plant_graph, self._passages.grounder)
+
     async def answer(self, asked: HostedRequest, admit: Admit) -> HostedResult | None:
         """Answer a chat; None if a specialist that was offered has nothing to work on.
 
@@ -110,10 +113,7 @@ class HostedToolRunner:
             read = await self._tools.read(asked.principal, request, hosted)
             if not hosted.is_requested and not read.has_new_inputs:
                 return None
-            if read.is_empty:
-                raise ParameterInvalid(
-                    "There is no specialist that this API key may call now.", param="tools"
-                )
+            read.require_tools()
             searches = await self._passages.hold_search(asked)
             await hold_steps(asked, read, hosted, searches)
         if request.selection is not None:

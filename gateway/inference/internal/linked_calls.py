@@ -31,6 +31,7 @@ from gateway.inference.internal.calls import UpstreamWork, new_internal_call
 from gateway.inference.quota_errors import max_cost_error
 from gateway.inference.usage.pending_writes import InternalCallUsage, PendingIntent
 from gateway.inference.usage.record import build_intent, build_usage_record
+from gateway.quota.demand import Demand
 from infra import ids
 from infra.clock import Clock
 
@@ -121,13 +122,13 @@ class LinkedCalls:
 
     def highest_cost(self, principal: Principal, calls: Sequence[HeldCall]) -> int:
         """Return what a step with these calls costs at most, in nano-units; holds nothing."""
-        return sum(self._highest_cost(principal, one) for one in calls)
+        return sum(self.demand_of(principal, one).max_cost_nano for one in calls)
 
-    def _highest_cost(self, principal: Principal, held: HeldCall) -> int:
-        """Return what a call costs at most, in nano-units."""
+    def demand_of(self, principal: Principal, held: HeldCall) -> Demand:
+        """Return what a call consumes at most; holds nothing."""
         call = self.new_call(ids.new_id(), held.endpoint)
         demand = self._admission.compute_demand(call, principal, held.request)
-        return replace(demand, input_tokens=demand.input_tokens + held.more_tokens).max_cost_nano
+        return replace(demand, input_tokens=demand.input_tokens + held.more_tokens)
 
     def held_count(self, is_text: bool | None = None) -> int:
         """Return how many steps are held: of the language model, of what it calls, or all."""
@@ -280,6 +281,14 @@ class LinkedCalls:
             if key in admitted_calls
         )
         return (*executed, *steps, *checks, *waived)
+
+
+def distinct(requests: Iterable[ParsedRequest]) -> tuple[ParsedRequest, ...]:
+    """Return the requests that are reserved as linked calls: the first of each model and path."""
+    found: dict[_Key, ParsedRequest] = {}
+    for request in requests:
+        found.setdefault(_key(request), request)
+    return tuple(found.values())
 
 
 def _key(request: ParsedRequest) -> _Key:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from billing.money import nano_from_text
+from gateway.inference.hosted_tools import runner
+from gateway.inference.hosted_tools.holding import HostedRequest, hold_steps
 from tests.gateway.retrieval.asking import tool
 from tests.gateway.retrieval.firm import Firm
 from tests.support.builders import CHAT, SPECIALIST
@@ -127,6 +129,26 @@ async def test_search_is_repeated_with_words_of_the_model_and_its_passages_are_c
         == nano_from_text(answer.headers["x-maas-cost"])
     )
     await nothing_is_held(firm.gateway)
+
+
+async def test_quote_is_what_the_searches_and_steps_hold(
+    firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    async def hold(asked: HostedRequest, *more: Any) -> None:
+        await hold_steps(asked, *more)
+        held.append(asked.linked.max_cost_nano)
+
+    monkeypatch.setattr(runner, "hold_steps", hold)
+    store = await firm.store(MANUAL, PRESS, name="manual.txt")
+    for text in (GREASE, READINGS):
+        body = body_with(tool(store), text)
+        quote = (await firm.gateway.http.post("/v1/quote", json=body)).json()
+        await firm.gateway.http.post("/v1/chat/completions", json=body)
+        assert held.pop() == nano_from_text(quote["max_cost"])
+        parts = (quote["file_search_max_cost"], quote["hosted_tools_max_cost"])
+        assert sum(map(nano_from_text, parts)) == nano_from_text(quote["max_cost"])
 
 
 async def test_handbook_is_searched_where_it_is_named(firm: Firm, upstream: FakeUpstream) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from billing.money import nano_from_text, nano_text
 from gateway.identity.audit_log import list_account_entries
 from infra.database.database import Database
 from tests.support import builders
@@ -148,6 +149,24 @@ async def test_chat_with_the_tool_and_auto_answer_from_the_graph(
     assert model.received == []
     plain = await plant.chat("Which pumps are good?", model="auto")
     assert "x_maas_plant_graph" not in plain.json()
+
+
+async def test_quote_of_the_tool_is_what_its_step_may_cost(
+    plant: Gateway, model: FakeUpstream
+) -> None:
+    for more in ({"model": CHAT, "tools": [TOOL]}, {"model": "auto"}):
+        understood = {"messages": [{"role": "user", "content": CHINESE}], "max_tokens": 5, **more}
+        free = (await plant.http.post("/v1/quote", json=understood)).json()
+        assert (free["max_cost"], free["hosted_tools_max_cost"]) == ("0.000000000",) * 2
+    unclear = "Tell me whatever brings about 密封泄漏 thing"
+    body = {"model": CHAT, "messages": [{"role": "user", "content": unclear}], "tools": [TOOL]}
+    quote = (await plant.http.post("/v1/quote", json=body)).json()
+    less = nano_text(nano_from_text(quote["max_cost"]) - 1)
+    for limit, status in ((quote["max_cost"], 200), (less, 400)):
+        headers = {"x-max-cost": limit}
+        answer = await plant.http.post("/v1/chat/completions", json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+    assert len(model.received) == 1
 
 
 async def test_responses_and_streams_carry_the_triples(plant: Gateway) -> None:
