@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from gateway.collaboration.tools import SpecialistTool
 from models.arguments import Extraction, extract
@@ -9,7 +10,7 @@ from models.findings.dialogue import ask_for
 from models.signature import BYTES, InputField
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached property
 class Question:
     """A person's question with the tools for it, best first, and what was read for each.
 
@@ -36,7 +37,7 @@ class Question:
         rows = (extraction or self.extractions[tool.model]).rows
         return [field for field in tool.required if any(field.name not in row for row in rows)]
 
-    @property
+    @cached_property
     def has_new_readings(self) -> bool:
         """Return whether the newest message states an input of any tool."""
         newest = self.texts[-1:]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.collaboration import plan
 from gateway.collaboration.plan import Question, direct_tools, tool_to_ask_for
 from gateway.collaboration.tools import MAX_TOOLS, SpecialistTool, rank_tools
 from gateway.inference.hosted_tools.recognition import recognise
@@ -81,6 +82,23 @@ def test_readings_of_an_earlier_message_are_used_if_the_newest_asks_or_adds_one(
     asked = question(f"Pump: {PUMP}, efficiency?")
     later = replace(asked, texts=(*asked.texts, newest), asks_now=asks_now)
     assert len(direct_tools(later, 4)) == calls
+
+
+def test_newest_message_is_read_once_for_all_who_ask_what_it_adds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = question(f"Pump: {PUMP}, efficiency?")
+    later = replace(asked, texts=(*asked.texts, "Thanks!"), asks_now=False)
+    read: list[str] = []
+
+    def counted(texts: tuple[str, ...], fields: Any) -> Any:
+        read.extend(texts)
+        return extract(texts, fields)
+
+    monkeypatch.setattr(plan, "extract", counted)
+    for _ in range(3):  # whether to offer a tool, what to hold, what to call
+        assert direct_tools(later, 4) == ()
+    assert len(read) == len(later.tools)
 
 
 @pytest.mark.parametrize(
