@@ -121,7 +121,8 @@ class Conversation:
     documents that stand in the prompt: a question may be about them, and figures may be theirs.
     `helpers` may be asked beside specialists, if the language model chooses. `readings` say what
     was read from an asset: their figures may stand in an answer. With `must_call`, the client does
-    not want an answer to which no tool contributed.
+    not want an answer to which no tool contributed. `decisions` are those made so far, also if the
+    conversation does not end.
     """
 
     question: Question
@@ -132,8 +133,8 @@ class Conversation:
     helpers: tuple[Helper, ...] = ()
     readings: tuple[str, ...] = ()
     must_call: bool = False
+    decisions: list[Decision] = field(default_factory=list)
     _added: list[Mapping[str, Any]] = field(default_factory=list)
-    _decisions: list[Decision] = field(default_factory=list)
     _consulted: list[Consultation] = field(default_factory=list)
     _repeats: int = 0
 
@@ -169,7 +170,7 @@ class Conversation:
                 return self._composed()
             mine = tuple(call for call in reply.calls if call.name in self.client_functions)
             if mine:
-                decisions = tuple(self._decisions)
+                decisions = tuple(self.decisions)
                 return Outcome(AnswerOrigin.CLIENT_CALL, reply.text, decisions, mine, "tool_calls")
             if not reply.calls or not may_call:
                 return await self._answer(reply)
@@ -199,7 +200,7 @@ class Conversation:
     @property
     def _may_call(self) -> bool:
         """Whether a further call of a specialist or helper is allowed."""
-        calls = len(self._decisions) + len(self._consulted)
+        calls = len(self.decisions) + len(self._consulted)
         is_allowed = calls < self.max_calls and self._repeats <= _MAX_REPEATS
         return is_allowed and self.steps.can_go_on
 
@@ -221,7 +222,7 @@ class Conversation:
             self.question.texts,
         )
         if self.question.missing(tool, extraction):
-            if not self._decisions:
+            if not self.decisions:
                 return self._ask(tool, extraction)
             missing = ", ".join(one.name for one in self.question.missing(tool, extraction))
             self._repeats += 1
@@ -261,7 +262,7 @@ class Conversation:
         return next(
             (
                 one
-                for one in self._decisions
+                for one in self.decisions
                 if one.tool.model == tool.model and _same(one.inputs, rows)
             ),
             None,
@@ -274,7 +275,7 @@ class Conversation:
     async def _call_directly(self, tool: SpecialistTool) -> None:
         """Call a specialist with what the text states, and add call and result."""
         decision = await self._predict(tool, self.question.extractions[tool.model].rows)
-        call = ToolCall(f"call_{len(self._decisions)}", tool.name, direct_arguments(decision))
+        call = ToolCall(f"call_{len(self.decisions)}", tool.name, direct_arguments(decision))
         self._added.append(call_message((call,)))
         self._add_result(call, result_text(decision, self.question.language))
 
@@ -283,19 +284,19 @@ class Conversation:
         prediction = await self.steps.predict(tool, rows)
         newest = self.question.texts[-1] if self.question.texts else ""
         decision = decide(tool, rows, prediction, newest)
-        self._decisions.append(decision)
+        self.decisions.append(decision)
         return decision
 
     async def _phrase(self) -> Outcome:
         """Let the language model phrase the decisions, or compose the answer."""
-        if all(one.prediction.error is not None for one in self._decisions):
+        if all(one.prediction.error is not None for one in self.decisions):
             return self._composed()
         reply = await self._generate(())
         return self._composed() if reply is None else await self._answer(reply)
 
     async def _answer(self, reply: Reply) -> Outcome:
         """Return the model's answer if it may be used, else a second one, else a composed one."""
-        if not any(one.findings for one in self._decisions):
+        if not any(one.findings for one in self.decisions):
             return await self._without_findings(reply)
         problems = self._problems(reply.text)
         if problems and self.steps.can_go_on:
@@ -309,13 +310,13 @@ class Conversation:
             problems = self._problems(reply.text)
         if problems:
             return self._composed()
-        note = conflict_note(self._decisions, self.question.language)
+        note = conflict_note(self.decisions, self.question.language)
         text = f"{reply.text}\n{note}" if note else reply.text
-        return Outcome(AnswerOrigin.VERIFIED, text, tuple(self._decisions))
+        return Outcome(AnswerOrigin.VERIFIED, text, tuple(self.decisions))
 
     async def _without_findings(self, reply: Reply) -> Outcome:
         """Return an answer that no specialist contributed to."""
-        if self._decisions:  # all of them failed: a model's own guess must not take their place
+        if self.decisions:  # all of them failed: a model's own guess must not take their place
             return self._composed()
         if reply.text.strip() in ("", NO_TOOL_TEXT) and self.steps.texts_left:
             plain = await self._generate(())
@@ -326,17 +327,17 @@ class Conversation:
         """Return why a text about the decisions may not be used."""
         found = [one.text for consulted in self._consulted for one in consulted.passages]
         known = [*self.question.texts, *self.passages, *self.readings, *found]
-        return problems_of(text, self._decisions, known)
+        return problems_of(text, self.decisions, known)
 
     async def _generate(self, tools: Sequence[FunctionTool], waived: bool = False) -> Reply | None:
         """Ask the language model; None if it fails and there are decisions to report."""
         is_over = not self.steps.can_go_on or (self.steps.texts_left == 0 and not waived)
-        if self._decisions and is_over:
+        if self.decisions and is_over:
             return None
         try:
             return await self.steps.generate(self._added, tools, waived)
         except AppError:
-            if not self._decisions:
+            if not self.decisions:
                 raise
             return None
 
@@ -344,12 +345,12 @@ class Conversation:
         """Return the question for a tool's missing inputs."""
         text = question_for_inputs(self.question, tool, extraction)
         missing = tuple(one.name for one in self.question.missing(tool, extraction))
-        return Outcome(AnswerOrigin.ASKED, text, tuple(self._decisions), missing=missing)
+        return Outcome(AnswerOrigin.ASKED, text, tuple(self.decisions), missing=missing)
 
     def _composed(self) -> Outcome:
         """Return the answer in the gateway's own words."""
-        text = composed_answer(self._decisions, self.question.language)
-        return Outcome(AnswerOrigin.COMPOSED, text, tuple(self._decisions))
+        text = composed_answer(self.decisions, self.question.language)
+        return Outcome(AnswerOrigin.COMPOSED, text, tuple(self.decisions))
 
 
 def _same(first: tuple[Row, ...], second: tuple[Row, ...]) -> bool:

@@ -95,7 +95,11 @@ class CallFinisher:
     ) -> None:
         """Queue the usage row without waiting for its commit."""
         reservation = None if state.admitted is None else state.admitted.reservation
-        self._stages.writer.enqueue(record, reservation, state.intent, answer, linked_usages)
+        # Only what is billed is recorded: an aborted call, but none that failed or was stopped.
+        decisions = state.decisions if record.settlement.billable else ()
+        self._stages.writer.enqueue(
+            record, reservation, state.intent, answer, linked_usages, decisions
+        )
 
     def _build_record(self, call: Call, state: CallState, result: CallResult) -> UsageRecord:
         """Build the usage row of the call, with its redacted error."""

@@ -223,6 +223,8 @@ class Pipeline:
             return None
         state.shows_cost = True
         state.decisions = stages.decision_signer.sign(answered.context, answered.decisions)
+        if answered.result is CLIENT_CLOSED:
+            raise ClientDisconnected
         state.verdicts = answered.verdicts
         return answered.result
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
+from gateway.asgi.exchange import ClientDisconnected
 from gateway.call.asset_inputs import AssetVerdict
 from gateway.call.errors import render_error_event
 from gateway.call.failure import failed_result
@@ -31,7 +32,7 @@ from gateway.inference.hosted_tools.pricing import HostedPricer
 from gateway.inference.hosted_tools.sending import HostedCall, StepSender
 from gateway.inference.hosted_tools.steps import ConversationSteps
 from gateway.inference.model_selection import selection_headers
-from gateway.inference.relay import EVENT_STREAM
+from gateway.inference.relay import CLIENT_CLOSED, EVENT_STREAM
 from gateway.registry.decision_records import RecordContext
 from gateway.wire.generation import JSON_HEADERS
 from gateway.wire.hosted_tools.answer import (
@@ -97,8 +98,9 @@ class HostedToolRunner:
         """Answer a chat; None if a specialist that was offered has nothing to work on.
 
         `admit` admits the client's call, after quota for all its steps is held and before anything
-        is sent. A stream gets comments while the steps run. Raises an AppError only if nothing was
-        sent to the client, and ClientDisconnected.
+        is sent. A stream gets comments while the steps run. The result is CLIENT_CLOSED, with the
+        decisions so far, if the client left during the steps. Raises an AppError only if nothing
+        was sent to the client, and ClientDisconnected before the steps.
         """
         request, client = asked.request, asked.client
         hosted = request.hosted_tools or HostedTools()
@@ -121,19 +123,14 @@ class HostedToolRunner:
         admitted = await admit(without_usage(request))
         async with client.deadline(self._timeout_s):
             request = await self._passages.insert(asked)
-        result, decisions = await self._run(
-            HostedCall(
-                asked.call,
-                admitted,
-                request,
-                hosted,
-                read,
-                client,
-                asked.linked,
-                asked.trace,
-                searched=asked.request.retrieval,
-            )
-        )
+        run = HostedCall(
+            asked.call, admitted, request, hosted, read, client, asked.linked, asked.trace,
+            searched=asked.request.retrieval,
+        )  # fmt: skip
+        try:
+            result, decisions = await self._run(run)
+        except ClientDisconnected:  # the steps are billed, so what they decided is recorded
+            result, decisions = CLIENT_CLOSED, tuple(run.decisions)
         asset = read.asset
         only = None if asset is None else asset.linked.only
         context = RecordContext(
@@ -215,7 +212,7 @@ class HostedToolRunner:
         readings = () if asset is None else tuple(asset.notes(question.language))
         conversation = Conversation(
             question, steps, max_calls, functions, passages, hosted.read.helpers, readings,
-            hosted.hosted.must_call,
+            hosted.hosted.must_call, hosted.decisions,
         )  # fmt: skip
         outcome = await conversation.run()
         self._call_metrics.record_hosted_answer(hosted.request.model.id, outcome.origin.value)

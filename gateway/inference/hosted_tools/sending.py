@@ -1,6 +1,6 @@
 """Send single steps of a conversation: linked calls with intent, reservation, row and price."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from billing.metering.usage import UsageRecord
 from billing.tables import Settlement
@@ -8,6 +8,7 @@ from gateway.asgi.exchange import ClientDisconnected, ClientExchange
 from gateway.call.hosted_tools import HostedTools
 from gateway.call.reservation import Reservation
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, RetrievalRequest
+from gateway.collaboration.decisions import Decision
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.hosted_tools.finding import ReadQuestion
@@ -25,7 +26,8 @@ from infra.telemetry.tracing import Trace
 class HostedCall:
     """A chat with hosted tools, read and admitted: what its steps need.
 
-    `searched` is its `file_search`, which may be repeated; None without one.
+    `searched` is its `file_search`, which may be repeated; None without one. `decisions` are those
+    of its specialists so far.
     """
 
     call: Call
@@ -37,6 +39,7 @@ class HostedCall:
     linked: LinkedCalls
     trace: Trace
     searched: RetrievalRequest | None = None
+    decisions: list[Decision] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ COLUMNS = [
     {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
     {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
 ]
+PATH = "/v1/chat/completions"
 CALL = (SPECIALIST, '{"torque": 65}')
 
 
@@ -158,6 +159,38 @@ async def test_specialist_that_fails_in_a_loop_is_not_billed_and_no_figure_is_in
     costs = {row["operation"]: row["cost"] for row in rows if row["operation"] == "predictions"}
     assert costs == {"predictions": "0.000000000"}
     assert await sql(gateway.parts.database, "select 1 from decision_record") == []
+    await nothing_is_held(gateway)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+async def test_prediction_before_the_client_left_is_recorded_as_it_is_billed(
+    gateway: Gateway, upstream: FakeUpstream, path: str, streamed: bool
+) -> None:
+    text = "1300 rpm and 65 Nm. Will the milling machine fail?"
+    whole = await gateway.http.post("/v1/chat/completions", json=body_of(PATH, text))
+    (expected,) = (await gateway.http.get("/v1/decision_records")).json()["data"]
+    assert whole.status_code == 200
+    upstream.does = ["hang"]
+    body = {**body_of(path, text), **({"stream": True} if streamed else {})}
+    with pytest.raises(httpx.ReadTimeout):
+        await gateway.http.post(path, json=body, timeout=1.0)
+    rows = await gateway.rows(4 + 3)  # the first call had a waived second answer
+    parent = next(
+        row for row in rows if row["settlement"] == "client_abort" and not row["parent_id"]
+    )
+    (billed,) = [
+        row
+        for row in rows
+        if row["operation"] == "predictions" and row["parent_id"] == parent["request_id"]
+    ]
+    assert billed["settlement"] == "complete"
+    newest, first = (await gateway.http.get("/v1/decision_records")).json()["data"]
+    assert first == expected
+    told, kept = (json.loads(one["document"]) for one in (newest, first))
+    assert (told["verdict"], told["figures"]) == (kept["verdict"], kept["figures"])
+    assert told["basis"]["parent_request_id"] == parent["request_id"]
+    assert told["basis"]["request_id"] == billed["request_id"]
     await nothing_is_held(gateway)
 
 
