@@ -80,20 +80,20 @@ class InputMessage(msgspec.Struct):
 class AutoToolChoice(msgspec.Struct, tag="auto"):
     """The model decides whether it calls tools."""
 
-    disable_parallel_tool_use: bool = False
+    disable_parallel_tool_use: bool | None = None
 
 
 class AnyToolChoice(msgspec.Struct, tag="any"):
     """The model calls a tool."""
 
-    disable_parallel_tool_use: bool = False
+    disable_parallel_tool_use: bool | None = None
 
 
 class NamedToolChoice(msgspec.Struct, tag="tool"):
     """The model calls this tool."""
 
     name: str
-    disable_parallel_tool_use: bool = False
+    disable_parallel_tool_use: bool | None = None
 
 
 class NoToolChoice(msgspec.Struct, tag="none"):

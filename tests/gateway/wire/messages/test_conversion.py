@@ -143,6 +143,13 @@ class TestFields:
         choice = {"type": "auto", "disable_parallel_tool_use": True}
         assert chat(tools=[WEATHER], tool_choice=choice)["parallel_tool_calls"] is False
 
+    @pytest.mark.parametrize(
+        "kind", [{"type": "auto"}, {"type": "any"}, {"type": "tool", "name": "weather"}]
+    )
+    def test_null_for_parallel_tool_use_is_like_an_absent_one(self, kind: Any) -> None:
+        told = chat(tools=[WEATHER], tool_choice={**kind, "disable_parallel_tool_use": None})
+        assert told == chat(tools=[WEATHER], tool_choice=kind)
+
     def test_search_tool_of_this_gateway_is_passed_on(self) -> None:
         tool = {"type": "file_search", "vector_store_ids": ["vs_1"]}
         assert chat(tools=[tool])["tools"] == [tool]
