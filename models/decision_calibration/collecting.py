@@ -76,7 +76,8 @@ class ScoreCollector:
         missing = [one for one in questions if one.id not in stored]
         report(len(questions) - len(missing), len(questions))
         if missing:
-            asyncio.run(self._ask_all(missing, stored, len(questions), report))
+            known, total = len(questions) - len(missing), len(questions)
+            asyncio.run(self._ask_all(missing, stored, lambda done: report(known + done, total)))
         return _scored(questions, stored)
 
     def read_scored(self, questions: Sequence[LabelledQuestion]) -> list[ScoredQuestion]:
@@ -94,12 +95,15 @@ class ScoreCollector:
         self,
         questions: Sequence[LabelledQuestion],
         stored: dict[str, StoredScores],
-        total: int,
-        report: Report,
+        report: Callable[[int], None],
     ) -> None:
-        """Ask all questions, a few at a time, and store the scores of each."""
+        """Ask all questions, a few at a time, and store the scores of each.
+
+        `report` receives the number of those asked.
+        """
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         pending, priors = iter(questions), dict[TypedQuestion, Scores]()
+        known = len(stored)
         async with httpx.AsyncClient(
             headers=headers, timeout=_TIMEOUT_S, transport=self.transport
         ) as client:
@@ -112,7 +116,7 @@ class ScoreCollector:
                     line = StoredScores(question.id, self.model, scores, prior)
                     stored[question.id] = line
                     self._append(line)
-                    report(len(stored), total)
+                    report(len(stored) - known)
 
             await asyncio.gather(*(work() for _ in range(self.concurrency)))
 

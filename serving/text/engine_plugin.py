@@ -6,7 +6,8 @@ By default a process that reads vLLM's shared-memory queue polls it without a pa
 after each message. During generation this occupies one of two cores, which the model's arithmetic
 or other programs could use.
 
-The engine returns what it freed while it loaded the model, which is main memory on a CPU.
+The engine returns what it freed while it loaded the model, which is main memory on a CPU, and keeps
+the memory of its intermediate results from then on.
 
 vLLM calls `register` in each of its processes (entry point in pyproject.toml).
 """
@@ -23,7 +24,7 @@ from vllm.utils.gc_utils import freeze_gc_heap
 
 from infra.lazy_import import LazyModule
 from serving.text.engine import EXACT_REASONING_PARSER
-from serving.text.freed_memory import return_freed_memory
+from serving.text.freed_memory import keep_freed_memory, return_freed_memory
 
 if TYPE_CHECKING:
     from serving.text import cpu_lora
@@ -56,6 +57,7 @@ def register() -> None:
 
 
 def _freeze_loaded_heap() -> None:
-    """Do what vLLM does when the engine is loaded, and return the memory that was freed."""
+    """Do what vLLM does when the engine is loaded; return what was freed, keep what will be."""
     freeze_gc_heap()
     return_freed_memory()
+    keep_freed_memory()

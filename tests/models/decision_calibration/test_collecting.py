@@ -67,6 +67,15 @@ class TestScoreCollector:
         assert sum("Input:\n\nN/A" in prompt for prompt in service.asked) == 8
         assert len(service.asked) == 16
 
+    def test_progress_counts_questions_of_this_task_only(self, tmp_path: Path) -> None:
+        collector(Service(), tmp_path).collect(QUESTIONS[:1], ignore)
+        told: list[tuple[int, int]] = []
+        collector(Service(), tmp_path).collect(
+            QUESTIONS[1:], lambda done, total: told.append((done, total))
+        )
+        others = len(QUESTIONS) - 1
+        assert told == [(done, others) for done in range(others + 1)]
+
     def test_scores_of_another_model_are_not_used(self, tmp_path: Path) -> None:
         collector(Service(), tmp_path).collect(QUESTIONS[:1], ignore)
         service = Service()

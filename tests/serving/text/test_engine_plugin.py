@@ -49,7 +49,7 @@ def test_reader_sleeps_between_polls_on_a_cpu_only(
 
 
 @pytest.mark.parametrize("on_cpu", [True, False])
-def test_loaded_engine_returns_freed_memory_on_a_cpu_only(
+def test_loaded_engine_returns_freed_memory_then_keeps_it_on_a_cpu_only(
     on_cpu: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
@@ -58,10 +58,11 @@ def test_loaded_engine_returns_freed_memory_on_a_cpu_only(
     monkeypatch.setattr(loaded, "freeze_gc_heap", lambda: told.append("frozen by vLLM"))
     monkeypatch.setattr(plugin, "freeze_gc_heap", lambda: told.append("frozen"))
     monkeypatch.setattr(plugin, "return_freed_memory", lambda: told.append("returned"))
+    monkeypatch.setattr(plugin, "keep_freed_memory", lambda: told.append("kept from now"))
     monkeypatch.setattr(plugin.current_platform, "is_cpu", lambda: on_cpu)
     plugin.register()
     loaded.freeze_gc_heap()
-    assert told == (["frozen", "returned"] if on_cpu else ["frozen by vLLM"])
+    assert told == (["frozen", "returned", "kept from now"] if on_cpu else ["frozen by vLLM"])
 
 
 def test_vllm_of_this_version_freezes_the_heap_when_the_engine_is_loaded() -> None:
