@@ -18,6 +18,7 @@ from gateway.inference.endpoints.predictions import EXAMPLE_ROW
 from tests.support.builders import CHAT, INDUSTRIAL, SPECIALIST
 from tests.support.fakes.first_tokens import choosing
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.milling_model import serve_milling_inputs
 
 _PATIENCE_S = 180
 _QUESTIONS = 20
@@ -106,10 +107,7 @@ class LinkedClients:
 
 def prepare(upstream: FakeUpstream) -> None:
     """Make the model server a specialist with two columns, and models that call each other."""
-    upstream.inputs[SPECIALIST] = [
-        {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
-        {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
-    ]
+    serve_milling_inputs(upstream)
     upstream.calls = [(SPECIALIST, '{"torque": 65}'), _ASKED] * 50_000
     upstream.chances = choosing(_CHANCES)
     upstream.predicts = {"failure_probability": 0.93, "failure": 1}

@@ -3,18 +3,13 @@
 from infra.clock import SystemClock
 from tests.support.builders import SPECIALIST
 from tests.support.gateway.batching import Batcher
+from tests.support.gateway.milling_model import serve_milling_model
 from tests.support.plant.mills import create_mill, send_readings
-
-COLUMNS = [
-    {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
-    {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
-]
 
 
 async def test_lines_with_an_asset_are_held_as_a_row_and_leave_verdicts(batcher: Batcher) -> None:
     gateway, upstream = batcher.gateway, batcher.upstream
-    upstream.inputs[SPECIALIST] = COLUMNS
-    upstream.predicts = {"failure_probability": 0.93, "failure": 1}
+    serve_milling_model(upstream)
     await create_mill(gateway)
     await send_readings(gateway, SystemClock().now())
     bodies = [

@@ -15,21 +15,17 @@ from tests.support.billing.making import sql
 from tests.support.builders import CHAT, SPECIALIST, Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.faults import nothing_is_held
+from tests.support.gateway.milling_model import serve_milling_model
 
 # One number has no unit: the language model says which column it is.
 TEXT = "1300 rpm and 65 at the spindle. Will it fail?"
-COLUMNS = [
-    {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
-    {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
-]
 PATH = "/v1/chat/completions"
 CALL = (SPECIALIST, '{"torque": 65}')
 
 
 @pytest.fixture(autouse=True)
 def specialist(upstream: FakeUpstream) -> None:
-    upstream.inputs[SPECIALIST] = COLUMNS
-    upstream.predicts = {"failure_probability": 0.93, "failure": 1}
+    serve_milling_model(upstream)
     upstream.says, upstream.calls = "I would say so.", [CALL]
 
 

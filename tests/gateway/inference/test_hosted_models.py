@@ -10,6 +10,7 @@ from tests.support.builders import CHAT, INDUSTRIAL, SPECIALIST, Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.faults import nothing_is_held
+from tests.support.gateway.milling_model import serve_milling_model
 
 PATH = "/v1/chat/completions"
 TEXT = "Translate: Das Lager ist undicht."
@@ -123,11 +124,7 @@ async def test_asked_model_that_fails_is_not_billed_and_the_answer_goes_on(
 async def test_language_model_and_specialist_are_called_in_one_loop(
     gateway: Gateway, upstream: FakeUpstream
 ) -> None:
-    upstream.inputs[SPECIALIST] = [
-        {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
-        {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
-    ]
-    upstream.predicts = {"failure_probability": 0.93, "failure": 1}
+    serve_milling_model(upstream)
     upstream.calls = [*asking("Spindel?"), (SPECIALIST, '{"torque": 65}')]
     body = body_of(models=[SPECIALIST, INDUSTRIAL])
     body["messages"][0]["content"] = "1300 rpm and 65 at the Spindel. Will it fail?"

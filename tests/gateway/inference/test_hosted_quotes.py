@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 
 from billing.money import nano_from_text, nano_text
-from gateway.inference.hosted_tools import runner
-from gateway.inference.hosted_tools.holding import HostedRequest, hold_steps
 from tests.support.builders import CHAT, INDUSTRIAL, SPECIALIST, Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
+from tests.support.gateway.milling_model import record_held_costs, serve_milling_model
 
 PATH = "/v1/chat/completions"
 FILLED = "1300 rpm and 65 Nm. Will the milling machine fail?"
@@ -39,25 +38,14 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def specialist(upstream: FakeUpstream) -> None:
-    upstream.inputs[SPECIALIST] = [
-        {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
-        {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
-    ]
-    upstream.predicts = {"failure_probability": 0.93, "failure": 1}
+    serve_milling_model(upstream)
     upstream.says = "I would say so."
 
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What calls held for their steps, in nano-units."""
-    found: list[int] = []
-
-    async def hold(asked: HostedRequest, *more: Any) -> None:
-        await hold_steps(asked, *more)
-        found.append(asked.linked.max_cost_nano)
-
-    monkeypatch.setattr(runner, "hold_steps", hold)
-    return found
+    return record_held_costs(monkeypatch)
 
 
 def body_of(text: str, **fields: Any) -> dict[str, Any]:

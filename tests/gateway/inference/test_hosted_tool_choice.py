@@ -8,6 +8,7 @@ from tests.support.builders import CHAT, INDUSTRIAL, SPECIALIST, Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.faults import nothing_is_held
+from tests.support.gateway.milling_model import serve_milling_model
 
 PATH = "/v1/chat/completions"
 # The specialist has all inputs of the first text; of the second, only the model tells a column.
@@ -24,11 +25,7 @@ FUNCTION: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def specialist(upstream: FakeUpstream) -> None:
-    upstream.inputs[SPECIALIST] = [
-        {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
-        {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
-    ]
-    upstream.predicts = {"failure_probability": 0.93, "failure": 1}
+    serve_milling_model(upstream)
     upstream.says = "I would say so."
 
 

@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 
 from billing.money import nano_from_text
-from gateway.inference.hosted_tools import runner
-from gateway.inference.hosted_tools.holding import HostedRequest, hold_steps
 from tests.gateway.retrieval.asking import tool
 from tests.gateway.retrieval.firm import Firm
 from tests.support.builders import CHAT, SPECIALIST
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.faults import nothing_is_held
+from tests.support.gateway.milling_model import record_held_costs, serve_milling_model
 
 pytestmark = pytest.mark.usefixtures("cut_in_process")
 
@@ -27,11 +26,7 @@ DECIDED = "A failure is expected, with a probability of 93 %. Grease it every 20
 
 @pytest.fixture(autouse=True)
 def specialist(upstream: FakeUpstream) -> None:
-    upstream.inputs[SPECIALIST] = [
-        {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
-        {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
-    ]
-    upstream.predicts = {"failure_probability": 0.93, "failure": 1}
+    serve_milling_model(upstream)
 
 
 async def ask(firm: Firm, text: str, **fields: Any) -> Any:
@@ -134,13 +129,7 @@ async def test_search_is_repeated_with_words_of_the_model_and_its_passages_are_c
 async def test_quote_is_what_the_searches_and_steps_hold(
     firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held: list[int] = []
-
-    async def hold(asked: HostedRequest, *more: Any) -> None:
-        await hold_steps(asked, *more)
-        held.append(asked.linked.max_cost_nano)
-
-    monkeypatch.setattr(runner, "hold_steps", hold)
+    held = record_held_costs(monkeypatch)
     store = await firm.store(MANUAL, PRESS, name="manual.txt")
     for text in (GREASE, READINGS):
         body = body_with(tool(store), text)

@@ -15,22 +15,19 @@ from infra.clock import SystemClock
 from tests.support.builders import SPECIALIST, Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.agents import definition
+from tests.support.gateway.milling_model import serve_milling_inputs
 
 TEAM, MACHINE = "Mills", "M1"
 _POINTS = (
     ("N", "rotational speed", "1/min", 1300.0),
     ("TQ", "Torque", "Nm", 65.0),
 )
-_INPUTS = (
-    {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
-    {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
-)
 PREDICTION = {"model": SPECIALIST, "output": "failure_probability"}
 
 
 def predicting(upstream: FakeUpstream, probability: float) -> None:
     """Let the model server be a specialist that answers with a probability of failure."""
-    upstream.inputs[SPECIALIST] = [dict(one) for one in _INPUTS]
+    serve_milling_inputs(upstream)
     upstream.predicts = {"failure_probability": probability, "failure": int(probability > 0.5)}
 
 

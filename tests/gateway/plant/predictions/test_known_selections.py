@@ -12,12 +12,9 @@ from tests.support import builders
 from tests.support.builders import SPECIALIST, Gateway, customer
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
+from tests.support.gateway.milling_model import serve_milling_model
 from tests.support.plant.mills import create_mill, post, send_readings
 
-COLUMNS = [
-    {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
-    {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
-]
 BODY = {"model": SPECIALIST, "asset": "M1"}
 STATEMENTS = ("plant_revision", "plant_asset", "WITH RECURSIVE", "plant_model_input")
 
@@ -25,8 +22,7 @@ STATEMENTS = ("plant_revision", "plant_asset", "WITH RECURSIVE", "plant_model_in
 @pytest.fixture
 async def mill(gateway: Gateway, upstream: FakeUpstream) -> Gateway:
     """A gateway with a milling machine whose readings are new."""
-    upstream.inputs[SPECIALIST] = COLUMNS
-    upstream.predicts = {"failure_probability": 0.93, "failure": 1}
+    serve_milling_model(upstream)
     await create_mill(gateway)
     await send_readings(gateway, SystemClock().now())
     return gateway
