@@ -48,11 +48,18 @@ _LETTER_AFTER = (
 )
 # A tag has letters and a sign or digit, and no blanks: `AHU3.RAT`, `T205_LVL_SP`.
 _TAG = re.compile(
-    r"(?<![A-Za-z0-9_./:-])(?=[A-Za-z0-9_./:-]*[A-Za-z])"
+    r"(?:(?<![A-Za-z0-9_./:-])|(?<=[^A-Za-z0-9_./-]:)|(?<=(?:tag|ame|int):))"
+    r"(?=[A-Za-z0-9_./:-]*[A-Za-z])"
     r"(?:[A-Za-z0-9]+(?:[._/:-][A-Za-z0-9]+)+"
     r"(?:_[一-鿿]{1,8}(?=[\s\"'”’,;。?]|$))?|[A-Za-z0-9]+_[一-鿿]{1,8}(?=[\s\"'”’,;。?]|$))(?![A-Za-z0-9_])"
 )
+# `产品序列号_铭牌` between blanks.
+_CHINESE_TAG = re.compile(
+    r"(?<![^\s\"'“”‘’:,;。、(])(?=\S{0,20}[一-鿿])(?!\S{0,40}(?:的|是|什么|请|吗|对应|哪|把))[A-Za-z0-9#一-鿿]{1,12}"
+    r"(?:_[A-Za-z0-9#一-鿿]{1,12}){1,3}(?![^\s\"'“”‘’,;。?、)])"
+)
 _QUOTED = re.compile(r"[\"“'‘「`]([^\"”'’」`\n]{2,80})[\"”'’」`]")
+_HUMPS = re.compile(r"[A-Za-z][a-z]+[A-Z][a-z]*[A-Z]?")
 _UNIT = re.compile(UNIT_PATTERN, re.IGNORECASE)
 _FILE = re.compile(r"\.(?:csv|xlsx?|txt|png|jpe?g|pdf|json|parquet|docx?|com|cn|html?)$", re.I)
 _NOT_A_TAG = re.compile(
@@ -80,7 +87,9 @@ def read_tags(text: str, limit: int) -> tuple[str, ...]:
     """Return the plant tags in a text, at most `limit`, each once."""
     quoted = [match[1].strip() for match in _QUOTED.finditer(text)]
     plain = [match[0] for match in _TAG.finditer(text)]
-    found = [one for one in (*quoted, *plain) if _is_tag(one)]
+    found = [one for one in quoted if _is_quoted_tag(one)]
+    found += [one for one in plain if _is_tag(one)]
+    found += _CHINESE_TAG.findall(text)
     unique = [one for one in dict.fromkeys(found) if not _is_part_of(one, found)]
     return tuple(unique[:limit])
 
@@ -103,7 +112,7 @@ def _find_value(text: str, field: InputField, value: str) -> "re.Match[str] | No
         for pattern in (
             rf"{_LETTER_BEFORE}{letter}(?![A-Za-z0-9])",
             rf"(?<![A-Za-z0-9.°]){letter}{_LETTER_AFTER}",
-            rf"(?:^|[,;、。:|(])\s*{letter}(?=\s*(?:[,;、。?.|)]|$))",
+            rf"(?:^|[,;、。:|(])\s*{letter}(?=\s*(?:[,;、。?.|()]|$))",
         ):
             if match := re.search(pattern, text, re.IGNORECASE):
                 return match
@@ -128,6 +137,13 @@ def _is_tag(text: str) -> bool:
     is_coded = any(one.isdigit() or one in "._-/:" for one in text)
     is_prose = text.islower() and not any(one.isdigit() or one in "._" for one in text)
     return has_letter and is_coded and not is_prose and text.count(" ") <= 3
+
+
+def _is_quoted_tag(text: str) -> bool:
+    """Return whether a quoted text is a tag: `ManufSerialNo`, `空压机1#排气温度`."""
+    is_chinese_code = any("一" <= one <= "鿿" for one in text) and re.search(r"[0-9#_]", text)
+    is_short = len(text) <= 40 and " " not in text
+    return _is_tag(text) or (is_short and bool(_HUMPS.search(text) or is_chinese_code))
 
 
 def _is_part_of(tag: str, found: Iterable[str]) -> bool:

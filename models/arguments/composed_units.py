@@ -14,11 +14,10 @@ _Names = Mapping[str, str]
 _VOLUMES: _Names = MappingProxyType(
     {
         "m3": "m3|m^3|立方米|立方|方|cubic metres|cubic meters|cubic metre|cubic meter|cbm",
-        "L": "L|l|litres|liters|litre|liter|公升|升",
-        "gal": "gallons|gallon|gal|US gal|加仑",
-        "ft3": "ft3|ft^3|cubic feet|cu ft|立方英尺",
+        "L": "L|l|litres|liters|litre|liter|dm3|dm^3|立方分米|公升|升",
+        "gal": "gallons|gallon|gal|US gallons|US gallon|US gal|U.S. gallon|加仑",
+        "ft3": "ft3|ft^3|cubic feet|cubic foot|cu ft|cu. ft|立方英尺",
         "cm3": "cm3|cm^3|cc|ml|立方厘米|毫升",
-        "dm3": "dm3|dm^3|立方分米",
     }
 )
 _TIMES: _Names = MappingProxyType(
@@ -30,7 +29,7 @@ _TIMES: _Names = MappingProxyType(
     }
 )
 _TURNS: _Names = MappingProxyType(
-    {"r": "r|rev|revs|revolutions|revolution|turns|times|rotations|转"}
+    {"r": "r|rev|revs|圈|revolutions|revolution|turns|times|rotations|转"}
 )
 _MASSES: _Names = MappingProxyType(
     {
@@ -49,7 +48,7 @@ _FORCES: _Names = MappingProxyType(
         "mN": "mN|毫牛",
         "MN": "MN|兆牛",
         "lbf": "lbf|lb|pounds|pound|磅力|磅",
-        "kgf": "kgf|kg|公斤力|公斤|千克力|千克",
+        "kgf": "kgf|kp|kg|公斤力|公斤|千克力|千克",
     }
 )
 _LENGTHS: _Names = MappingProxyType(

@@ -47,3 +47,14 @@ def is_in_range(value: float, field: InputField) -> bool:
         and (field.minimum is None or value >= field.minimum)
         and (field.maximum is None or value <= field.maximum)
     )
+
+
+def as_percent(value: float, units: Iterable[tuple[str, str]], field: InputField) -> float:
+    """Return a share as percent where only that can be meant: a reliability of 0.95 is 95 %."""
+    is_share = field.unit == "%" and not tuple(units) and 0.0 < value < 1.0
+    percent = float(f"{value * 100:.{_DIGITS}g}")
+    return (
+        percent
+        if is_share and not is_in_range(value, field) and is_in_range(percent, field)
+        else value
+    )

@@ -34,11 +34,13 @@ def _before(words: str) -> "re.Pattern[str]":
 
 
 _AFTER_SCRAP = re.compile(
-    r"\s*(?:scrap(?:ped)?|rejects?|rejected|defects?|defective|bad|ng\b|不良|废品|报废|次品|坏)",
+    r"[^\S\n]*(?:of (?:those|these|them|which)\s+)?(?:(?:were|was|went|go|ended)\s+)?"
+    r"(?:up\s+)?(?:(?:in|to|into)\s+)?(?:the\s+)?"
+    r"(?:scrap(?:ped)?|rejects?|rejected|defects?|defective|bad|ng\b|不良|废品|报废|次品|坏)",
     re.IGNORECASE,
 )
 _AFTER_DOWNTIME = re.compile(
-    r"\s*(?:(?:of|to|for|due to)\s+)?(?:(?:un)?planned\s+)?"
+    r"[^\S\n]*(?:(?:of|to|for|due to)\s+)?(?:(?:un)?planned\s+)?"
     r"(?:downtime|stops?\b|stoppages?|breakdowns?|停机|停线|故障)",
     re.IGNORECASE,
 )
@@ -65,8 +67,9 @@ _AFTER: Mapping[str, re.Pattern[str]] = {
 }
 # `100 pcs/h`: what is planned for one piece is the reciprocal.
 _RATE_TIME = re.compile(
-    r"\s*(?:pcs?|pieces?|parts?|units?|items?|boxes|件|个|只|台|片|包|箱|瓶)?\s*"
-    r"(?:/\s*|每\s*|per\s+|an?\s+)(?P<time>h|hr|hour|min|minute|小时|时|分钟|分)(?![A-Za-z])",
+    r"\s*(?:pcs?|pieces?|parts?|units?|items?|boxes|[a-z]{3,}s|件|个|只|台|片|包|箱|瓶|块|张|条)?\s*"
+    r"(?:/\s*|每\s*|per\s+|an?\s+|in (?:one|an?|1)\s+)"
+    r"(?P<time>h|hr|hour|min|minute|小时|时|分钟|分)(?![A-Za-z])",
     re.IGNORECASE,
 )
 _RATE_COLUMN = "planned_run_time"

@@ -11,11 +11,14 @@ from models.arguments.quantities import Quantity
 
 _TO = re.compile(
     r"(?:(?<!compared )(?<!relative )\b(?:up |down |over )?to(?: about| only| just| around)?"
-    r"|[变改降调提升减开转](?:速|频|低|高|整|慢|快)?[为成到至]|→|->|=>)\s*$",
+    r"|[变改降调提升减开转](?:速|频|低|高|整|慢|快)?[为成到至]"
+    r"|\bnow(?: at)?|(?<=[A-Za-z]) ?到|→|->|=>)\s*$",
     re.IGNORECASE,
 )
 _FROM = re.compile(
-    r"(?:\bfrom|\btoday|\bcurrently|\bat present|从|由|现在|目前|原来|现)"
+    r"(?:\bfrom|\btoday|\bcurrently|\bat present|\bin place of|\binstead of"
+    r"|\bpreviously|\bformerly|\bbase point"
+    r"|\bold(?: one| speed)?|\boriginally|从|由|现在|目前|原来|原先|之前|基准点|现)"
     r"\s*(?:is|runs?|running|turns|运行|为|是|在|:)?\s*(?:at)?\s*$",
     re.IGNORECASE,
 )

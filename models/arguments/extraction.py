@@ -7,22 +7,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from models.arguments.cells import read_cell, read_column, read_series
+from models.arguments.asides import find_asides
 from models.arguments.choices import read_choice, read_tags, read_word
 from models.arguments.conversion import is_in_range
+from models.arguments.corrections import plate_values, split_corrections
 from models.arguments.definitions import defined_choice, defined_value
 from models.arguments.derivations import Derivation, derive, find_parts
-from models.arguments.lexicon import Cue, Strength, find_cues
+from models.arguments.leftovers import NEW
+from models.arguments.lexicon import Strength, find_cues
 from models.arguments.matching import Matched, match_quantities
-from models.arguments.numerals import with_plain_numbers
-from models.arguments.quantities import Quantity, find_quantities, find_runs, normalize
-from models.arguments.spelling import with_right_spelling
-from models.arguments.structured import Table, find_table
-from models.arguments.values import Extraction, Problem, Reading, Row
+from models.arguments.quantities import Quantity, find_runs, normalize
+from models.arguments.rewriting.prose import plain_prose
+from models.arguments.runs import find_series, labelled_row_length
+from models.arguments.subgroups import SUBGROUP_SIZE, read_subgroup_size
+from models.arguments.tables.cells import read_cell, read_column, read_series
+from models.arguments.tables.structured import Table, find_table
+from models.arguments.tables.vertical import find_vertical
+from models.arguments.values import Extraction, Problem, Reading, Row, Source
 from models.signature import BYTES, InputField
 
-# Prose longer than this is a document, in which a number beside a word is no input.
-_MAX_PROSE = 20_000
 _MAX_TAGS = 20
 _TAG = "tag"
 _LIMITS = ("lower_limit", "upper_limit")
@@ -32,15 +35,13 @@ _LIMIT_WORDS = re.compile(
     r"[^\d\n]{0,16}$",
     re.IGNORECASE,
 )
-_RANGE_SIGN = re.compile(r"\s*(?:to|and|-|~|～|/|,|、|至|到|和|与)\s*", re.IGNORECASE)
-_TAKEN_BACK = re.compile(
-    r"[\s.,…-]*(?:no,|sorry\b|i mean\b|correction\b|rather,|不对|更正|应为|应该是|写错)",
-    re.IGNORECASE,
+_RANGE_SIGN = re.compile(
+    r"\s*(?:(?:up )?to|and|through|-{1,2}|~|～|\.{2,3}|…|/|,|、|至|到|和|与)\s*", re.IGNORECASE
 )
-_PLUS_MINUS = re.compile(r"\s*(?:±|\+/?-?|正负)\s*")
+_PLUS_MINUS = re.compile(
+    r"\s*(?:±|\+/?-?|正负|加减|plus\s*(?:or|/|and)?\s*minus)\s*", re.IGNORECASE
+)
 _NEAR = 24
-# The longest text between a word and its number right beside it: `sigma = 0.9`.
-_BESIDE = 3
 # More numbers in a row than anybody writes for columns without their names.
 _LONG_RUN = 8
 
@@ -66,8 +67,9 @@ def extract(texts: Sequence[str], fields: Sequence[InputField]) -> Extraction:
 
     texts: the messages, the newest last; a newer value of a column replaces an older one.
     """
-    newest = _extract_one(texts[-1] if texts else "", fields)
-    for text in reversed(texts[:-1]):
+    parts = [part for text in texts for part in split_corrections(text)]
+    newest = _extract_one(parts[-1] if parts else "", fields)
+    for text in reversed(parts[:-1]):
         older = _extract_one(text, fields)
         newest = _merge(newest, older)
     return newest
@@ -98,12 +100,13 @@ def _extract_one(text: str, fields: Sequence[InputField]) -> Extraction:
     """Return the rows of one message."""
     normal = normalize(text)
     table, prose = find_table(normal, fields)
-    prose = with_plain_numbers(prose[:_MAX_PROSE])
-    if not any(one.name == _TAG for one in fields):
-        prose = with_right_spelling(prose)
+    if not table:
+        table, prose = find_vertical(normal, fields)
+    takes_tags = any(one.name == _TAG for one in fields)
+    prose, quantities = plain_prose(prose, takes_tags)
     draft = _Draft()
     rows = _table_rows(table, fields, draft)
-    unclaimed = _read_prose(prose, fields, draft)
+    unclaimed = _read_prose(prose, quantities, fields, draft)
     if len(rows) > 1:
         common = draft.readings
         return Extraction(
@@ -137,20 +140,37 @@ def _table_rows(table: Table, fields: Sequence[InputField], draft: _Draft) -> li
             elif found is not None:
                 draft.add(found)
         rows.append(row)
-    return rows
+    return _as_old_and_new(rows, fields)
+
+
+def _as_old_and_new(rows: list[Row], fields: Sequence[InputField]) -> list[Row]:
+    """Return two rows of which the second states the new value of a column as one row."""
+    new = [one.name for one in fields if one.name.startswith(NEW)]
+    if len(rows) != 2 or not new or any(name in row for name in new for row in rows):
+        return rows
+    before, after = rows
+    changed = {
+        name: replace(after[old], column=name)
+        for name in new
+        if (old := name.removeprefix(NEW)) in after
+    }
+    return [{**before, **changed}] if changed and len(after) == len(changed) else rows
 
 
 def _read_prose(
-    text: str, fields: Sequence[InputField], draft: _Draft
+    text: str, quantities: tuple[Quantity, ...], fields: Sequence[InputField], draft: _Draft
 ) -> tuple[tuple[float, str], ...]:
     """Read what stands outside tables; returns the quantities that no column has."""
-    quantities = find_quantities(text)
+    has_series = any(one.length is not None for one in fields)
+    asides = find_asides(text, quantities, has_series) | plate_values(text, quantities)
+    quantities = tuple(one for index, one in enumerate(quantities) if index not in asides)
+    quantities = _read_subgroups(text, fields, quantities, draft)
     taken = _read_runs(text, fields, quantities, draft)
     taken |= _read_limits(text, fields, quantities, taken, draft)
     for one in fields:
         if one.datatype == BYTES and one.name not in draft.readings:
             draft.add(_read_text(text, one))
-    taken |= _unlabelled(text, fields, quantities) | _corrected(text, quantities)
+    taken |= _unlabelled(text, fields, quantities)
     derivation = find_parts(text, fields, quantities)
     taken |= derivation.used
     free = [one for index, one in enumerate(quantities) if index not in taken]
@@ -178,6 +198,19 @@ def _read_prose(
         for index, one in enumerate(free)
         if index not in matched.used
     )
+
+
+def _read_subgroups(
+    text: str, fields: Sequence[InputField], quantities: tuple[Quantity, ...], draft: _Draft
+) -> tuple[Quantity, ...]:
+    """Read the size of subgroups; returns the other quantities."""
+    column = next((one for one in fields if one.name == SUBGROUP_SIZE), None)
+    found = None if column is None else read_subgroup_size(text, column)
+    if found is None:
+        return quantities
+    reading, (start, end) = found
+    draft.add(reading)
+    return tuple(one for one in quantities if not start <= one.start < end)
 
 
 def _match_rest(
@@ -212,11 +245,6 @@ def _read_text(text: str, column: InputField) -> Reading | Problem | None:
     return None if column.name == _TAG else read_word(text, column)
 
 
-def _corrected(text: str, quantities: Sequence[Quantity]) -> set[int]:
-    """Return the numbers that the person takes back: `0.62 tf... no, 6.1 kN`."""
-    return {index for index, one in enumerate(quantities[:-1]) if _TAKEN_BACK.match(text, one.end)}
-
-
 def _unlabelled(
     text: str, fields: Sequence[InputField], quantities: Sequence[Quantity]
 ) -> set[int]:
@@ -245,10 +273,9 @@ def _read_runs(
     taken: set[int] = set()
     index_of = {id(one): index for index, one in enumerate(quantities)}
     named = find_cues(text, tuple(one for one in fields if one.length is None))
-    runs = [_without_labelled(text, run, named) for run in find_runs(text, quantities)]
-    runs.sort(key=len, reverse=True)
     cues = find_cues(text, tuple(columns))
-    for run in runs:
+    apart = (*named, *cues) if len(columns) > 1 else named
+    for run in find_series(text, quantities, named, apart):
         before = [
             cue
             for cue in cues
@@ -259,18 +286,24 @@ def _read_runs(
         if column is None or column.name in draft.readings:
             continue
         draft.add(read_series(column, [one.value for one in run]))
+        _add_row_length(text, fields, run, quantities, draft)
         taken.update(index_of[id(one)] for one in run)
     return taken
 
 
-def _without_labelled(
-    text: str, run: tuple[Quantity, ...], named: Sequence[Cue]
-) -> tuple[Quantity, ...]:
-    """Return a run without a first number that a word names: `sigma 0.9, 51.6 49.5 51.7`."""
-    first, second, third = run[:3]
-    is_named = any(cue.end <= first.start <= cue.end + _BESIDE for cue in named)
-    is_apart = "," in text[first.end : second.start] and "," not in text[second.end : third.start]
-    return run[1:] if is_named and is_apart else run
+def _add_row_length(
+    text: str,
+    fields: Sequence[InputField],
+    series: Sequence[Quantity],
+    quantities: Sequence[Quantity],
+    draft: _Draft,
+) -> None:
+    """Add the size of subgroups that the rows of a series show."""
+    column = next((one for one in fields if one.name == SUBGROUP_SIZE), None)
+    length = None if column is None else labelled_row_length(text, series, quantities)
+    if length is not None and column is not None and length >= (column.minimum or 0):
+        shown = f"{length} values in each row"
+        draft.add(Reading(column.name, float(length), shown, Source.DEFINITION))
 
 
 def _read_limits(

@@ -1,9 +1,10 @@
 """Assign quantities that no word names: by their kind, their order, or as the only ones left."""
 
+import re
 from collections.abc import Sequence
 
 from models.arguments.conversion import convert, is_in_range
-from models.arguments.notations import kind_of
+from models.arguments.notations import PIECES, kind_of
 from models.arguments.quantities import Quantity
 from models.arguments.values import Reading
 from models.signature import InputField
@@ -12,6 +13,14 @@ NEW = "new_"
 OTHER_COUNT = "Hz"  # converts to rpm, but is mostly the frequency of a supply
 # Kinds of which people name amounts that belong to no column: a duration needs a word.
 _NEEDS_WORD = frozenset({"time", "share", "pieces"})
+# A plural that is no measure: `5200 brackets`, `1480 gear wheels`.
+_THINGS = re.compile(
+    r"\s+(?:[a-z-]{3,}\s+)?(?!(?:hours|hrs|mins|minutes|secs|seconds|days|weeks|months|years|shifts|times|degrees|revs"
+    r"|turns|points|lines|machines|operators|people|workers|employees|samples|readings|values|rows|lots|phases"
+    r"|units of|tonnes|tons|kgs|lbs|bars|amps|volts|watts|is|was|has|as|this|us)\b)[a-z-]{2,}s\b",
+    re.IGNORECASE,
+)
+_OF_THINGS = re.compile(r"\b[a-z]{3,}s:\s*$", re.IGNORECASE)
 # The first is always the smaller one: the formulas refuse anything else.
 ORDERED = (
     ("equivalent_load", "dynamic_load_rating"),
@@ -85,7 +94,8 @@ def assign_only_ones(
             if one.name not in readings and kind_of(one.unit) == kind_of(field.unit)
         ]
         found = natural(field, quantities, used | taken)
-        if len(rivals) != 1 or len(found) != 1:
+        is_one_value = len({value for _, value in found}) == 1  # `same 1770 rpm`
+        if len(rivals) != 1 or not is_one_value:
             continue
         index, value = found[0]
         needs_word = kind_of(field.unit) in _NEEDS_WORD
@@ -94,6 +104,30 @@ def assign_only_ones(
         readings[field.name] = Reading(field.name, value, quantities[index].text)
         taken.add(index)
     return taken
+
+
+def assign_counted(
+    text: str,
+    fields: Sequence[InputField],
+    quantities: Sequence[Quantity],
+    readings: dict[str, Reading],
+    used: set[int],
+) -> set[int]:
+    """Assign the only number of things to the only column of pieces: `96 brackets`."""
+    columns = [one for one in fields if one.unit == PIECES and one.name not in readings]
+    counted = [
+        index
+        for index, one in enumerate(quantities)
+        if index not in used and not one.units and one.value > 1 and one.value % 1 == 0
+        if _THINGS.match(text, one.end) or _OF_THINGS.search(text, 0, one.start)
+    ]
+    if len(columns) != 1 or len(counted) != 1:
+        return set()
+    quantity = quantities[counted[0]]
+    if not is_in_range(quantity.value, columns[0]):
+        return set()
+    readings[columns[0].name] = Reading(columns[0].name, quantity.value, quantity.text)
+    return set(counted)
 
 
 def _assign_share(

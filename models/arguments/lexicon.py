@@ -152,5 +152,5 @@ def _pattern(name: str, strength: Strength) -> str:
     before = r"(?<![A-Za-z0-9_])" if name[0].isascii() else ""
     after = r"(?![A-Za-z0-9_])" if name[-1].isascii() and name[-1].isalnum() else ""
     if strength is Strength.SYMBOL:
-        after += r"(?=\s*(?:[=:≈]|是|为|取|大约|约)?\s*\d)"
+        after += r"(?=\s*(?:[=:≈]|是|为|取|大约|约|is\b|was\b|of\b|equals\b)?\s*\d)"
     return before + re.escape(name).replace(r"\ ", r"[\s_-]*") + after

@@ -4,15 +4,17 @@ A quantity belongs to a column by the words beside it, its unit and the column's
 word it belongs to the only column of its kind, if it is the only quantity of that kind.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from models.arguments.conversion import convert, is_in_range
+from models.arguments.conversion import as_percent, convert, is_in_range
 from models.arguments.directions import find_bare_pair, find_directed
 from models.arguments.leftovers import (
     NEW,
     ORDERED,
     OTHER_COUNT,
+    assign_counted,
     assign_only_ones,
     assign_ordered,
     assign_pairs,
@@ -29,6 +31,12 @@ _MAX_GAP_AFTER, _MAX_GAP_BEFORE = 28, 16
 _DIRECTLY = 1
 _SENTENCE_ENDS = ("。", ". ", ";", "\n", "?", "!")
 _SUREST = 9.0
+# `the standard deviation of the individual values is 0.35`
+_OF_IS = re.compile(
+    r"\s*(?:of|for|in|on)\b[^.,;:\n\d]*\b(?:is|are|was|were|equals|=)\s*", re.IGNORECASE
+)
+_EXPLAINED = 8
+_JOINTS, _JOINT = frozenset({"and", ",", "&", "和", "、"}), 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ def match_quantities(
     used |= assign_pairs(fields, quantities, readings, used)
     used |= assign_ordered(fields, quantities, readings, used)
     used |= assign_only_ones(fields, quantities, readings, used)
+    used |= assign_counted(text, fields, quantities, readings, used)
     for index, problem in _unit_problems(fields, near, quantities, readings, used):
         problems.append(problem)
         used.add(index)
@@ -176,10 +185,14 @@ def _neighbours(
         if cue.end <= quantity.start:
             break
     for index, quantity in enumerate(quantities):
-        if cue.end <= quantity.start <= cue.end + _MAX_GAP_AFTER:
+        if cue.end <= quantity.start <= cue.end + 2 * _MAX_GAP_AFTER:
             gap = text[cue.end : quantity.start]
+            gap_length = min(len(gap), _EXPLAINED) if _OF_IS.fullmatch(gap) else len(gap)
+            if gap_length > _MAX_GAP_AFTER:
+                break
             if not _is_divided(gap) and not _has_word(cue.end, quantity.start, cues):
-                yield index, 3.0 - len(gap) / _MAX_GAP_AFTER
+                joint = _JOINT if gap.strip() in _JOINTS else 0.0  # `5650 made and 5512 good`
+                yield index, 3.0 - joint - gap_length / _MAX_GAP_AFTER
             break
     if cue.strength is Strength.SYMBOL:
         return
@@ -213,7 +226,7 @@ def _candidate(
     if not quantity.units:
         if strength is Strength.WEAK:
             return None
-        value, unit_score = quantity.value, 0.0
+        value, unit_score = as_percent(quantity.value, (), field), 0.0
     else:
         converted = convert(quantity.value, quantity.units, field)
         is_counted = field.unit == "1" and any(kind == "pieces" for kind, _ in quantity.units)
@@ -224,7 +237,7 @@ def _candidate(
         if converted is None:
             return None
         is_other = any(unit == OTHER_COUNT for _, unit in quantity.units)
-        value, unit_score = converted, 0.0 if is_other else 2.0
+        value, unit_score = converted, 0.0 if is_other or field.unit is None else 2.0
     word_score = {Strength.WEAK: -0.8, Strength.SYMBOL: 0.2, Strength.NAME: 0.0}[strength]
     in_range = is_in_range(value, field)
     score = nearness + unit_score + word_score - (0.0 if in_range else 1.5)

@@ -18,7 +18,7 @@ PIECES = "pcs"
 _CUBIC_METRES = "立方米|立方|方"
 _PIECE_NAMES = (
     "pcs|pc|pieces|piece|pce|parts|part|units|unit|items|item|boxes|box|bottles|bottle|bags|bag|"
-    "件|个|只|台|片|包|箱|瓶|袋|盒|套|支|根|枚"
+    "件|个|只|台|片|包|箱|瓶|袋|盒|套|支|根|枚|块|张|条|罐|颗|粒|卷|pc.|nos.|nos"
 )
 # Kind of quantity -> unit -> notations, separated by bars.
 _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -45,7 +45,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "MN": "MN|兆牛",
             "mN": "mN|毫牛",
             "daN": "daN",
-            "kgf": "kgf|公斤力|千克力",
+            "kgf": "kgf|kp|公斤力|千克力",
             "kkgf": "tf|吨力",
             "lbf": "lbf|pounds-force|pound-force|磅力",
         },
@@ -54,7 +54,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "MW": "MW|兆瓦|megawatts|megawatt",
             "W": "W|瓦特|瓦|watts|watt",
             "hp": "hp|horsepower|英制马力",
-            "PS": "PS|马力",
+            "PS": "PS|metric hp|metric horsepower|公制马力|马力",
             "mW": "mW|毫瓦",
         },
         "energy": {
@@ -69,7 +69,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "time": {
             "min": "min|mins|minutes|minute|分钟|分",
-            "h": "h|hr|hrs|hours|hour|个小时|小时|钟头",
+            "h": "h|hr|hrs|hours|hour|个小时|小时|个钟头|钟头",
             "s": "s|sec|secs|seconds|second|秒钟|秒",
             "ms": "ms|msec|milliseconds|millisecond|毫秒",
             "d": "d|days|day|天",
@@ -77,11 +77,12 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "flow": {
             "m3/h": _CUBIC_METRES,
             "L/min": "lpm",
-            "gal/min": "gpm|USGPM",
+            "L/s": "lps",
+            "gal/min": "gpm|USGPM|US gpm",
             "ft3/min": "cfm",
         },
         "length": {
-            "m": "m|metres|meters|metre|meter|米",
+            "m": "m|metres|meters|metre|meter|mWC|m WC|mH2O|mlc|米水柱|米",
             "mm": "mm|millimetres|millimeters|毫米",
             "cm": "cm|厘米",
             "ft": "ft|feet|foot|英尺",
@@ -126,7 +127,27 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "fuel ratio": {"lb/s/psi": "lb/s/psi|pps/psi"},
     }
 )
-_PER_PIECE = rf"\s*(?:/\s*|每\s*|一|per\s+|an?\s+|for each\s+|for one\s+)(?:{_PIECE_NAMES})|\s+each"
+LOTS: Mapping[str, int] = MappingProxyType(
+    {"1000": 1000, "1,000": 1000, "thousand": 1000, "千": 1000, "k": 1000, "100": 100}
+    | {"hundred": 100, "百": 100, "10000": 10_000, "10,000": 10_000, "万": 10_000}
+)
+"""The words for so many pieces in `6.8 kWh per 1000 caps`."""
+_LOTS = "|".join(sorted(LOTS, key=len, reverse=True))
+# What is counted in pieces has any name: `0.33 kWh per bracket`, but not `per hour`.
+_NO_PIECE = (
+    r"(?!(?:hours?|hrs?|h|days?|weeks?|months?|years?|shifts?|minutes?|min|seconds?|sec"
+    r"|kg|kilo\w*|g|gram\w*|tonnes?"
+    r"|tons?|lit(?:er|re)s?|gal\w*|cubic|square|m|met(?:er|re)s?|foot|feet|ft"
+    r"|unit time|cent|degree\w*"
+    r"|rev\w*|turns?|sub\w*|sample\w*|group\w*|set|phase|line|the|your|our|iso|iec|us)\b)"
+)
+_PER_PIECE = (
+    rf"\s*(?:/\s*|每\s*|一|per\s+|an?\s+|for each\s+|for one\s+)(?:{_PIECE_NAMES})|\s+each"
+    rf"|\s*(?:/\s*|每\s*|per\s+|for (?:each|every)\s+|a\s+)(?P<lot>{_LOTS})"
+    rf"\s*(?:{_PIECE_NAMES}|[A-Za-z]{{4,}})"
+    r"|(?P<noun>(?:\s+(?:per|for each|for every|for one|an?)\s+|/)"
+    rf"{_NO_PIECE}[A-Za-z]{{4,}}(?![A-Za-z]))"
+)
 
 
 def _units_by_notation(fold: bool) -> Mapping[str, tuple[tuple[str, str], ...]]:

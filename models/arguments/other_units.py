@@ -22,10 +22,10 @@ _KNOWN = frozenset(name.casefold() for name in _NAMES.split("|"))
 _WORDS = frozenset({"in", "ins", "us"})
 _FACTOR = r"[A-Za-zμ°Ω]{1,12}(?:\^?-?[1-4](?![0-9]))?"
 _SPACED = re.compile(
-    rf"\s?-?(?P<unit>(?:1/)?{_FACTOR}(?:[*·⋅/-]{_FACTOR}){{0,3}}|‰)(?![A-Za-z0-9μΩ])"
+    rf"[^\S\n]?-?(?P<unit>(?:1/)?{_FACTOR}(?:[*·⋅/-]{_FACTOR}){{0,3}}|‰)(?![A-Za-z0-9μΩ])"
 )
 _CHINESE = re.compile(
-    rf"\s?(?P<unit>{'|'.join(n for n in _NAMES.split('|') if n[0] >= '一')})(?![洲杠])"
+    rf"[^\S\n]?(?P<unit>{'|'.join(n for n in _NAMES.split('|') if n[0] >= '一')})(?![洲杠])"
 )
 # Letters right beside a number are its unit or part of a code: `65cNmx`, `6205ZZ`, `3^2`.
 _ATTACHED = re.compile(r"(?P<unit>[A-Za-zμ][A-Za-z0-9μ·*/^-]{1,23}|\^[-+]?\d{1,3})")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from models.arguments.notations import PIECES, UNIT_PATTERN, units_of
+from models.arguments.notations import LOTS, PIECES, UNIT_PATTERN, units_of
 from models.arguments.other_units import OTHER, other_unit
-from models.arguments.powers import with_plain_powers
+from models.arguments.rewriting.numerals import with_plain_numbers
+from models.arguments.rewriting.powers import with_plain_powers
 
 # A longer text is a file, which belongs into a vector store or a training file.
 MAX_TEXT = 200_000
@@ -17,20 +18,22 @@ _MAX_QUANTITIES = 40_000
 MIN_RUN = 3
 # `1,300` is one number, `100,200,300` are three.
 _NUMBER = (
-    r"(?:(?<![\w)\]%°.])[-+](?=\d))?"
+    r"(?:(?:(?<![\w)\]%°.])|(?<=[限差]))[-+](?=\d))?"
     r"(?:(?<![\d.])(?<!\d,)\d{1,3},\d{3}(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?)(?:[eE][-+]?\d{1,3}(?![A-Za-z\d]))?"
 )
 _QUANTITY = re.compile(
     rf"(?<![A-Za-z0-9_.])(?<![A-Za-z]-)(?P<number>{_NUMBER})(?P<many>\s*[万亿])?"
-    rf"(?:\s*-?{UNIT_PATTERN})?",
+    rf"(?:[^\S\n]*-?{UNIT_PATTERN})?",
     re.IGNORECASE,
 )
 _PERCENT_OF = re.compile(r"百分之\s*$")
 _EACH_BEFORE = re.compile(
-    r"(?:每件|每个|每只|每台|一件|单件|per piece|per part|each)(?:产品)?"
+    r"(?:[每一](?:件|个|只|台|支|根|瓶|箱|袋|块|套)|单件|per piece|per part|each)"
+    r"(?:产品|零件|工件)?"
     r"(?:耗电|用电|电耗|能耗|耗能|耗时|用时)?(?:量|为|是|约|要|需)?\s*$",
     re.IGNORECASE,
 )
+_OF_ANYTHING = frozenset({"energy per piece", "time per piece"})
 _MANY = {"万": 1e4, "亿": 1e8}
 # A larger and a smaller unit of one duration, and what may stand between them.
 _TIME, _PARTS = "time", 60
@@ -42,10 +45,18 @@ _NO_UNIT = frozenset({"", "-", "--", "/", "none", "n/a", "无", "dimensionless"}
 _TIME_JOINT = re.compile(r"\s*(?:and|又|零)?\s*")
 # `-` and `~` make a range, which is no series.
 _CHINESE_COMMA = re.compile(r"([\u4e00-\u9fff]\d{1,3}),(?=\d{1,2}(?![\d.,])|\d{1,2}\.\d)")
+# `①50.2` would become 150.2.
+_CIRCLED = re.compile(r"[①-⑳⑴-⑽]\s?")
 # Expressions take time with the square, or more, of a run of white space: longer runs are cut.
 _SPACES, _MAX_SPACES = re.compile(r"[^\S\n]{21,}"), " " * 20
 _LINES, _MAX_LINES = re.compile(r"(?:[^\S\n]{0,20}\n){6,}"), "\n" * 5
-_BETWEEN = re.compile(r"[\s,，、;；|/]+")
+_BETWEEN = re.compile(
+    r"[\s,，、;；|/]+|\s+-{1,2}\s+|\s*(?:→|->|=>)\s*|\s*,?\s*(?:and|then|和|以及|最后)\s*(?:now|then|finally|lastly)?[\s:]*",
+    re.IGNORECASE,
+)
+
+# A last number that is a level: `10.2, 9.9, 95 % confidence`.
+_OTHER_SHARE = re.compile(r"\s*%\s*(?:confidence|conf\b|ci\b|reliab|置信|可靠)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,7 @@ def normalize(text: str) -> str:
     does a comma between numbers after a Chinese word, if no three digits follow: `子组大小4,99%`.
     """
     text = _LINES.sub(_MAX_LINES, _SPACES.sub(_MAX_SPACES, text[:MAX_TEXT]))
-    text = with_plain_powers(_CHINESE_COMMA.sub(r"\1, ", text))
+    text = with_plain_powers(_CIRCLED.sub("; ", _CHINESE_COMMA.sub(r"\1, ", text)))
     signs = str.maketrans({"−": "-", "–": "-", "×": "x", "，": ",", "：": ":", "；": ";"})
     return unicodedata.normalize("NFKC", text.replace("，", ", ")).translate(signs)
 
@@ -107,7 +118,10 @@ def _with_unit_of(text: str, first: Quantity, second: Quantity) -> Quantity:
 def _joined_time(text: str, first: Quantity, second: Quantity) -> Quantity | None:
     """Return `3 h 20 min` as one quantity in the smaller unit, None for anything else."""
     for larger, smaller in _PARTS_OF_TIME:
-        is_pair = (_TIME, larger) in first.units and (_TIME, smaller) in second.units
+        units: tuple[tuple[str, str], ...] = ((_TIME, smaller),)
+        if second.units == units_of(smaller, True):  # `4 min 15 s each`
+            units = second.units
+        is_pair = (_TIME, larger) in first.units and set(units) <= set(second.units)
         if (
             is_pair
             and second.value < _PARTS
@@ -118,7 +132,7 @@ def _joined_time(text: str, first: Quantity, second: Quantity) -> Quantity | Non
             return replace(
                 second,
                 value=value,
-                units=((_TIME, smaller),),
+                units=units,
                 start=first.start,
                 text=shown,
             )
@@ -143,27 +157,29 @@ def is_unit(text: str) -> bool:
 
 def _units_named(name: str) -> tuple[tuple[str, str], ...]:
     """Return the kinds and units that a whole normalized text means, empty for no unit."""
-    quantity = find_quantities(f"1 {name}")[0]
-    return quantity.units if quantity.end == len(name) + 2 else ()
+    text = with_plain_numbers(f"1 {name}")  # also `千件` and `万m3/d`
+    quantity = find_quantities(text)[0]
+    return quantity.units if quantity.end == len(text) else ()
 
 
-def find_runs(text: str, quantities: Sequence[Quantity]) -> tuple[tuple[Quantity, ...], ...]:
-    """Return the runs of at least three numbers that only separators stand between.
+def find_runs(
+    text: str, quantities: Sequence[Quantity], minimum: int = MIN_RUN
+) -> tuple[tuple[Quantity, ...], ...]:
+    """Return the runs of at least `minimum` numbers that only separators stand between.
 
-    All but the last have no unit: `10.1 10.2 10.3 mm` is a run.
+    All have the same unit, or all but the last have none: `10.1 10.2 10.3 mm` is a run.
     """
     runs: list[list[Quantity]] = []
     for previous, following in pairwise(quantities):
-        is_joined = not previous.units and _BETWEEN.fullmatch(
-            text, previous.number_end, following.start
-        )
-        if not is_joined:
+        is_alike = not previous.units or previous.units == following.units
+        is_joined = is_alike and _BETWEEN.fullmatch(text, previous.end, following.start)
+        if not is_joined or _OTHER_SHARE.match(text, following.number_end):
             continue
         if runs and runs[-1][-1] is previous:
             runs[-1].append(following)
         else:
             runs.append([previous, following])
-    return tuple(tuple(run) for run in runs if len(run) >= MIN_RUN)
+    return tuple(tuple(run) for run in runs if len(run) >= minimum)
 
 
 def _to_quantity(text: str, match: "re.Match[str]") -> Quantity:
@@ -172,12 +188,17 @@ def _to_quantity(text: str, match: "re.Match[str]") -> Quantity:
     before = text[max(0, match.start() - 12) : match.start()]
     number_end = match.end("many") if match["many"] else match.end("number")
     units: tuple[tuple[str, str], ...] = ()
+    is_noun = False
     if match["unit"]:
         is_each = bool(match["each"]) or _EACH_BEFORE.search(before) is not None
         units = units_of(match["unit"], is_each)
+        is_noun = bool(match["noun"] and units and units[0][0] not in _OF_ANYTHING)
+        if is_noun:  # `13.2 amps per leg`
+            units = units_of(match["unit"], False)
+        value /= LOTS[match["lot"].lower()] if match["lot"] else 1
     elif _PERCENT_OF.search(before):
         units = units_of("%", False)
-    end = match.end() if units else number_end
+    end = (match.start("noun") if is_noun else match.end()) if units else number_end
     if not any(unit.startswith(PIECES) for _, unit in units):  # `100 pcs/h` is a rate
         other = other_unit(text, number_end, end)
         if other is not None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from models.arguments.cells import read_cell
-from models.arguments.structured import Cell
+from models.arguments.tables.cells import read_cell
+from models.arguments.tables.structured import Cell
 from models.arguments.values import ColumnValue, Reading
 from models.industrial_llm.tasks.tools import list_tools
 from models.signature import InputField

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.arguments.numerals import with_plain_numbers
 from models.arguments.quantities import find_quantities, normalize
+from models.arguments.rewriting.numerals import with_plain_numbers
 
 
 @pytest.mark.parametrize(

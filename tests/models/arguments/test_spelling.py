@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.arguments.spelling import with_right_spelling
+from models.arguments.rewriting.spelling import with_right_spelling
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ def _without_one(word: str) -> Iterator[str]:
 
 def _is_one_away(word: str, known: str) -> bool:
     """Return whether one edit, or one exchange of neighbours, makes a word another one."""
+    if known in (f"{word}s", word.removesuffix("s")):  # another number is no mistake
+        return False
     if word[0] != known[0]:  # the first letter is rarely wrong, and tells words apart
         return False
     if len(word) != len(known):

@@ -6,18 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.arguments.lexicon import names_column
-from models.arguments.quantities import is_unit
+from models.arguments.tables.headers import fields_of, unit_of_header
 from models.signature import InputField
 
 MAX_ROWS = 1_000
-_MAX_OBJECTS = 20
-# Longer keys and headers name no column; one of thousands of spaces would take minutes.
-_MAX_NAME_LENGTH = 120
+_MAX_OBJECTS, _MAX_KEYS = 20, 400
 _RULE = re.compile(r"[\s|:+-]+")
 _SEPARATORS = ("\t", "|", ";", ",")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
-_HEADER_UNIT = re.compile(r"[(\[（【]\s*([^)\]）】]{1,24}?)\s*[)\]）】]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +74,12 @@ def _objects(value: Any) -> list[Mapping[str, Any]]:
 def _row_of_object(value: Mapping[str, Any], fields: Sequence[InputField]) -> dict[str, Cell]:
     """Return the cells of one JSON object."""
     row: dict[str, Cell] = {}
-    for key, content in value.items():
-        field = _field_of(key, fields)
+    keys = list(value)[:_MAX_KEYS]
+    for key, field in zip(keys, _fields_of_keys(keys, value, fields), strict=True):
+        content = value[key]
         if field is None or content is None:
             continue
-        unit = _unit_of_header(key, field)
+        unit = unit_of_header(key, field)
         if isinstance(content, dict):
             unit = str(content.get("unit", unit or "")) or None
             content = content.get("value")
@@ -90,14 +87,28 @@ def _row_of_object(value: Mapping[str, Any], fields: Sequence[InputField]) -> di
     return row
 
 
+def _fields_of_keys(
+    keys: Sequence[str], value: Mapping[str, Any], fields: Sequence[InputField]
+) -> list[InputField | None]:
+    """Return the column of each key; the only list of numbers is the only series column's."""
+    found = fields_of(keys, fields)
+    series = [one for one in fields if one.length is not None]
+    lists = [place for place, key in enumerate(keys) if isinstance(value[key], list)]
+    if len(series) == 1 and len(lists) == 1 and series[0] not in found:
+        found[lists[0]] = series[0]
+    return found
+
+
 def _find_lines(text: str, fields: Sequence[InputField]) -> tuple[Table, str]:
     """Return the rows of the first table of lines whose header names two of the columns."""
     lines = text.split("\n")
     for number, line in enumerate(lines[:-1]):
         for separator in _SEPARATORS:
-            header = _cells(line, separator)
-            columns = [_field_of(cell, fields) for cell in header]
-            if len(header) < 2 or sum(one is not None for one in columns) < 2:
+            header = cells_of(line, separator)
+            if len(header) < 2 or any(_NUMBER.fullmatch(cell) for cell in header):
+                continue
+            columns = fields_of(header, fields)
+            if sum(one is not None for one in columns) < 2:
                 continue
             rows, end = _read_rows(lines, number + 1, separator, header, columns)
             if rows:
@@ -115,7 +126,7 @@ def _read_rows(
     """Return the rows below a header and the number of the first line after them."""
     rows: list[Mapping[str, Cell]] = []
     named = [
-        (place, field.name, _unit_of_header(name, field))
+        (place, field.name, unit_of_header(name, field))
         for place, (name, field) in enumerate(zip(header, columns, strict=True))
         if field is not None
     ]
@@ -125,7 +136,7 @@ def _read_rows(
         if separator == "|" and line.strip() and _RULE.fullmatch(line.strip()):
             number += 1
             continue
-        cells = _cells(line, separator)
+        cells = cells_of(line, separator)
         if len(cells) != len(header) or not any(_NUMBER.fullmatch(cell) for cell in cells):
             break
         rows.append({name: Cell(cells[place], unit) for place, name, unit in named if cells[place]})
@@ -133,36 +144,9 @@ def _read_rows(
     return rows, number
 
 
-def _cells(line: str, separator: str) -> list[str]:
+def cells_of(line: str, separator: str) -> list[str]:
     """Return the cells of a line, without the bars around a Markdown row."""
     inner = line.strip().strip("|") if separator == "|" else line.strip()
     if separator not in inner:
         return []
     return [cell.strip().strip('"') for cell in inner.split(separator)]
-
-
-def _field_of(name: str, fields: Sequence[InputField]) -> InputField | None:
-    """Return the column that a key or header names; a unit after its name is no part of it."""
-    if len(name) > _MAX_NAME_LENGTH:
-        return None
-    return next((field for field in fields if _is_named(name, field)), None)
-
-
-def _is_named(name: str, field: InputField) -> bool:
-    """Return whether a key or header names a column, also as `torque_Nm`."""
-    if names_column(name, field):
-        return True
-    stem, _, unit = name.rpartition("_")
-    return bool(stem) and len(unit) <= 4 and unit.isalpha() and stem == field.name
-
-
-def _unit_of_header(name: str, field: InputField) -> str | None:
-    """Return the unit that a header has in brackets or after its name, None without one.
-
-    Brackets may have a note: `torque (max)`. `torque_kNm` has a unit if the column is `torque`.
-    """
-    if name == field.name:
-        return None
-    match = _HEADER_UNIT.search(name)
-    unit = name.rpartition("_")[2] if match is None else match[1]
-    return unit if unit != name and is_unit(unit) else None

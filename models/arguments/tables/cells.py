@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.arguments.choices import read_choice
-from models.arguments.conversion import convert, is_in_range
-from models.arguments.numerals import with_plain_numbers
+from models.arguments.conversion import as_percent, convert, is_in_range
+from models.arguments.notations import per_piece
 from models.arguments.other_units import OTHER
 from models.arguments.quantities import find_quantities, normalize, stated_units
-from models.arguments.structured import Cell, Table
+from models.arguments.rewriting.numerals import with_plain_numbers
+from models.arguments.tables.structured import Cell, Table
 from models.arguments.values import Problem, ProblemKind, Reading
 from models.signature import BYTES, InputField
 
+_NOTHING = frozenset({"", "?", "-", "--", "/", "n/a"})
 _LIST = re.compile(r"[\s,;、|/]+")
 # What follows a number and its unit in a cell is an unknown unit, but for a note in brackets.
 _NOTE, _UNREAD = re.compile(r"[(\[][^)\]]*[)\]]"), re.compile(r"[A-Za-zμΩ^]")
@@ -23,7 +25,7 @@ def read_cell(field: InputField, cell: Cell) -> Reading | Problem | None:
     if isinstance(cell.value, list):
         return read_series(field, cell.value, cell.unit)
     text = _as_text(cell.value)
-    if not text:
+    if text in _NOTHING:
         return None
     if field.length is not None:
         return read_series(field, _LIST.split(text), cell.unit)
@@ -69,15 +71,19 @@ def _read_number(field: InputField, text: str, unit: str | None) -> Reading | Pr
     if not quantities:
         return None
     quantity = quantities[0]
+    if unit and not quantity.units and quantity.end == len(plain):
+        quantity = find_quantities(with_plain_numbers(f"{plain} {normalize(unit)}"))[0]
     value: float | None = quantity.value
     units = quantity.units or stated_units(unit or "")
     if not units and _UNREAD.search(_NOTE.sub("", plain[quantity.end :])):
         units = ((OTHER, plain[quantity.end :].strip()),)
     if units and field.unit is not None:
         value = convert(quantity.value, units, field)
+        value = convert(quantity.value, per_piece(units), field) if value is None else value
     shown = text if not unit or quantity.units else f"{text} {unit}"
     if value is None:
         return Problem(field.name, ProblemKind.UNIT, shown)
+    value = as_percent(value, units, field)
     if not is_in_range(value, field):
         return Problem(field.name, ProblemKind.RANGE, shown)
     return Reading(field.name, value, shown)

@@ -29,7 +29,7 @@ _HAN = re.compile(
     r"(?:点(?P<decimals>[零〇一二三四五六七八九]+)(?![十百万亿]|千(?![瓦牛克伏安帕米])))?"
     r"(?!分之|分(?!钟)(?=[感满不好重]))",
 )
-_UNIT = rf"\s*-?(?:{UNIT_PATTERN.replace('?P<unit>', '?:').replace('?P<each>', '?:')})"
+_UNIT = rf"\s*-?(?:{re.sub(r'[?]P<[a-z]+>', '?:', UNIT_PATTERN)})"
 _UNIT_FOLLOWS = re.compile(_UNIT, re.IGNORECASE)
 
 _SMALL = (
@@ -47,20 +47,28 @@ _POWERS: Mapping[str, int] = MappingProxyType(
 _WORD = "|".join(sorted((*_WORDS, *_POWERS), key=len, reverse=True))
 _ENGLISH = re.compile(
     rf"(?<![A-Za-z\d-])(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
-    rf"(?:(?:\s+and\s+|[\s-]+)(?:{_WORD}))*"
+    rf"(?:(?:(?<=hundred|housand|million)\s+and\s+|[\s-]+)(?:{_WORD}))*"
     rf"(?:\s+point(?P<decimals>(?:\s+(?:{'|'.join(_SMALL.split()[:10])}))+))?(?![A-Za-z-])",
     re.IGNORECASE,
 )
+_TEN, _TWENTY, _MIN_SERIES = 10, 20, 3
 _AFTER_OF = re.compile(r"(?:\bof|[=:])\s*$", re.IGNORECASE)
 
-_GROUPS = re.compile(rf"(?<![\d.,])(?<!\d )\d{{1,3}}(?: \d{{3}})+(?=(?:,\d{{1,2}})?{_UNIT})", re.I)
+_GROUPS = re.compile(
+    rf"(?<![A-Za-z\d.,])(?<!\d )\d{{1,3}}(?: \d{{3}})+(?=(?:,\d{{1,2}})?{_UNIT})", re.I
+)
 _BARE_DECIMAL = re.compile(r"(?<![\w.)\]])\.(?=\d)")
 _EUROPEAN = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+,\d{1,2}(?![\d.,])")
+# A text with `11,95` and without `11.95` writes `11,982` with a decimal comma too.
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,])\d+,\d{1,2}(?![\d.,]*\d)")
+_DECIMAL_POINT = re.compile(r"\d\.\d")
+_THREE_DECIMALS = re.compile(r"(?<![\d.,])\d{1,3},\d{3}(?![\d.,]*\d)")
+_INDIAN = re.compile(r"(?<![\d.,])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
 # `0,355` has a decimal comma, since no group of thousands begins with 0; `1,300` has none.
 _COMMA = re.compile(r"(?<![\d.,])(?:\d+,\d{1,2}|0,\d{3,6})(?![\d.,]*\d)")
 _MANY = re.compile(
     r"(?<![\w.])(?P<number>\d+(?:\.\d+)?)\s*(?P<many>(?-i:k)(?=\s*(?:pcs?|pieces?|parts?|units?|items?"
-    r"|boxes)\b)|thousand\b|million\b)",
+    r"|boxes)\b)|thousand\b|million\b|dozens?\b|打(?![\d一-鿿]))",
     re.IGNORECASE,
 )
 # `1/2 Nm` and `3 1/4 in` are fractions, `1200/1300 rpm` are two numbers.
@@ -69,12 +77,30 @@ _FRACTION = re.compile(
     rf"(?={_UNIT})",
     re.IGNORECASE,
 )
-_TIMES: Mapping[str, int] = MappingProxyType({"k": 1000, **_POWERS})
+_TIMES: Mapping[str, int] = MappingProxyType(
+    {"k": 1000, "dozen": 12, "dozens": 12, "打": 12, **_POWERS}
+)
+# `6千件`, `2.68 千转/分`: with a unit such as 千克 the 千 belongs to the unit.
+_HAN_THOUSANDS = re.compile(
+    r"(?<![\d.])(?P<number>\d+(?:\.\d+)?)\s*千(?=\s*(?:余|多)?[转件个只片支根瓶箱袋盒包套台块张条把枚])"
+)
+# `一分半`, `2小时半`, `一个半小时`, `半小时`.
+_AND_A_HALF = re.compile(
+    rf"(?<!\d)(?P<number>\d+|{_D})(?:(?P<unit>分钟?|个?小时|天)半|个半(?P<later>小时|钟头|月))(?![径])"
+)
+_HALF = re.compile(
+    r"(?<![一-鿿\d])半个?(?=小时|钟头|分钟)|(?<=[为是要约用了干跑停])半个?(?=小时|钟头|分钟)"
+)
+# `41 500 caps`, `23 410` at the end of a line: two numbers are not written so.
+_LONE_GROUP = re.compile(
+    r"(?<![\w.,])(?<!\d )(?<!\d, )\d{1,3} \d{3}(?![\d.,]*\d)(?! \d)"
+    r"(?=\s*(?:$|\n|[|;)\]]|[.,](?!\d))|\s(?!and\b|or\b|to\b)[A-Za-z]{3}|\s?[一-鿿])"
+)
 
 
 # `每分钟1480转` is `1480转/分钟`.
 _EACH_TIME = re.compile(
-    r"每(秒钟?|分钟?|小时)\s*(\d+(?:\.\d+)?)\s*(立方米|立方|升|方|转(?![矩速])|件|个|只|台|片|包|箱|瓶)"
+    r"[每一](秒钟?|分钟?|小时)\s*(\d+(?:\.\d+)?)\s*(立方米|立方|升|方|转(?![矩速])|件|个|只|台|片|包|箱|瓶)"
 )
 _HOURS_JOINED = re.compile(r"(?<=\d)(?:hr?|小时)(?=\d{1,2}\s*(?:min|分))", re.IGNORECASE)
 
@@ -82,13 +108,19 @@ _HOURS_JOINED = re.compile(r"(?<=\d)(?:hr?|小时)(?=\d{1,2}\s*(?:min|分))", re
 def with_plain_numbers(text: str) -> str:
     """Return a normalized text with its numbers in digits and decimal points."""
     text = _HOURS_JOINED.sub(lambda match: f"{match[0]} ", text)
+    text = _HALF.sub("0.5", _AND_A_HALF.sub(_and_a_half, text))
     text = _HAN.sub(_from_han, text)
+    text = _HAN_THOUSANDS.sub(lambda match: _scaled(match["number"], 1000), text)
     text = _EACH_TIME.sub(r"\2\3/\1", text)
     text = _ENGLISH.sub(_from_english, text)
     text = _BARE_DECIMAL.sub("0.", text)
+    if _DECIMAL_COMMA.search(text) and not _DECIMAL_POINT.search(text):
+        text = _THREE_DECIMALS.sub(lambda match: match[0].replace(",", "."), text)
+    text = _INDIAN.sub(lambda match: match[0].replace(",", ""), text)
     text = _EUROPEAN.sub(lambda match: match[0].replace(".", "").replace(",", "."), text)
     text = _FRACTION.sub(_from_fraction, text)
     text = _GROUPS.sub(lambda match: match[0].replace(" ", ""), text)
+    text = _LONE_GROUP.sub(lambda match: match[0].replace(" ", ""), text)
     text = _COMMA.sub(lambda match: match[0].replace(",", "."), text)
     return _MANY.sub(_from_many, text)
 
@@ -121,15 +153,55 @@ def _han_value(text: str) -> int:
 
 
 def _from_english(match: "re.Match[str]") -> str:
-    """Return English number words in digits; those below ten only beside a unit or after `of`."""
+    """Return English number words in digits; those below ten only beside a unit or after `of`.
+
+    Words that make several numbers are a series, in which each counts: `nine thirteen eleven`.
+    """
     words = re.findall(r"[a-z]+", match[0].lower().partition(" point")[0])
-    value = _english_value([one for one in words if one != "and"])
+    words = [one for one in words if one != "and"]
+    numbers = _split_numbers(words)
+    if len(numbers) > 1:
+        return _from_series(match, numbers)
+    value = _english_value(words)
     decimals = "".join(str(_WORDS[one]) for one in (match["decimals"] or "").lower().split())
     has_unit = _UNIT_FOLLOWS.match(match.string, match.end()) is not None
     is_stated = has_unit or _AFTER_OF.search(match.string, 0, match.start()) is not None
     if not decimals and ((not is_stated and value < 10) or value == 1):
         return match[0]
     return f"{value}.{decimals}" if decimals else str(value)
+
+
+def _from_series(match: "re.Match[str]", numbers: list[list[str]]) -> str:
+    """Return several English numbers in a row in digits; two alone stay words, as `two three`.
+
+    Two are one that is spoken by its hundreds: `seventeen seventy rpm`, `twenty two fifty four`.
+    """
+    first, second = (_english_value(one) for one in numbers[:2])
+    has_unit = _UNIT_FOLLOWS.match(match.string, match.end()) is not None
+    is_spoken = len(numbers) == 2 and first < 100 and _TEN <= second < 100
+    if is_spoken and (has_unit or first > _TEN):
+        return str(first * 100 + second)
+    values = [str(_english_value(one)) for one in numbers]
+    decimals = "".join(str(_WORDS[one]) for one in (match["decimals"] or "").lower().split())
+    if decimals:
+        values[-1] = f"{values[-1]}.{decimals}"
+    is_series = len(values) >= _MIN_SERIES or all(len(one) > 1 for one in values)
+    return ", ".join(values) if is_series else match[0]
+
+
+def _split_numbers(words: list[str]) -> list[list[str]]:
+    """Return the words of each number: only a digit goes on after `twenty`."""
+    numbers: list[list[str]] = []
+    for word in words:
+        before = numbers[-1][-1] if numbers else ""
+        goes_on = word in _POWERS or before in _POWERS
+        if not goes_on and _WORDS.get(before, 0) >= _TWENTY:
+            goes_on = 0 < _WORDS[word] < _TEN
+        if numbers and goes_on:
+            numbers[-1].append(word)
+        else:
+            numbers.append([word])
+    return numbers
 
 
 def _english_value(words: list[str]) -> int:
@@ -156,5 +228,16 @@ def _from_fraction(match: "re.Match[str]") -> str:
 
 def _from_many(match: "re.Match[str]") -> str:
     """Return a number with its multiple in digits."""
-    value = Fraction(match["number"]) * _TIMES[match["many"].lower()]
-    return f"{float(value):.12g}"
+    return _scaled(match["number"], _TIMES[match["many"].lower()])
+
+
+def _scaled(number: str, factor: int) -> str:
+    """Return a multiple of a number in digits."""
+    return f"{float(Fraction(number) * factor):.12g}"
+
+
+def _and_a_half(match: "re.Match[str]") -> str:
+    """Return `一分半` as `1.5分`."""
+    number = match["number"]
+    whole = int(number) if number.isdigit() else _DIGITS[number]
+    return f"{whole}.5{match['unit'] or match['later']}"

@@ -1,0 +1,62 @@
+"""Parts of a message that correct what stands before, and plates that are not what was measured."""
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+
+from models.arguments.quantities import Quantity, find_quantities
+
+_CORRECTION = re.compile(
+    r"(?:\b(?:ah |oh |oops,? |wait,? )?(?:no,? )?sorry\b[,:]?"
+    r"|\bcorrection\s*[:,-]|\bscratch that\b|\bmy mistake\b"
+    r"|\boops\b|\bi misread\b|\bi meant\b|\bactually,? (?:no|it|the|make)\b"
+    r"|\bwait,|\b(?:oh )?no,? wait\b"
+    r"|更正|(?:哎|啊|唉|呀|哦|欸|等等)?[,，]?不对[,，。!:]|说错|写错|记错|看错|抄错|搞错|弄错|不好意思[,，]|纠正)",
+    re.IGNORECASE,
+)
+# Right behind a number, its correction follows without a name: `0.62 tf... no, 6.1 kN`.
+_BESIDE = re.compile(r"[\s.,;…()\]-]*")
+_MIN_BEFORE = 2
+# Longer texts are documents.
+_MAX_TEXT, _MAX_MATCHES = 8_000, 4
+_PLATE = re.compile(r"name ?plate|rating plate|data ?plate|铭牌|标牌", re.IGNORECASE)
+_MEASURED = re.compile(
+    r"measur|actual|real|reading|instead|实测|测得|测到|量得|实际|现场", re.IGNORECASE
+)
+_CLAUSE_END = re.compile(r"[.;!?](?=\s|$)|[。；！？\n:)]|\bbut\b|但|不过", re.IGNORECASE)
+
+
+def split_corrections(text: str) -> tuple[str, ...]:
+    """Return the parts of a text of which each corrects those before it; usually one part."""
+    if len(text) > _MAX_TEXT:
+        return (text,)
+    for match in islice(_CORRECTION.finditer(text), _MAX_MATCHES):
+        numbers = find_quantities(text[: match.start()])
+        is_beside = numbers and _BESIDE.fullmatch(text, numbers[-1].end, match.start()) is not None
+        if len(numbers) < _MIN_BEFORE or is_beside or not find_quantities(text[match.end() :]):
+            continue
+        # The clause may name what is corrected: `良品写错行了, 是574件`.
+        start = max(
+            numbers[-1].end, *(text.rfind(sign, 0, match.start()) + 1 for sign in ",.;。…\n")
+        )
+        named = text[start : match.start()]
+        return text[:start], *split_corrections(f"{named} {text[match.end() :]}")
+    return (text,)
+
+
+def plate_values(text: str, quantities: Sequence[Quantity]) -> set[int]:
+    """Return the indices of a nameplate's values, if the text states what was measured as well."""
+    found: set[int] = set()
+    if len(text) > _MAX_TEXT or _MEASURED.search(text) is None:
+        return found
+    for match in islice(_PLATE.finditer(text), _MAX_MATCHES):
+        end = _CLAUSE_END.search(text, match.end())
+        stop = len(text) if end is None else end.start()
+        found |= {index for index, one in enumerate(quantities) if match.end() <= one.start < stop}
+    kinds = {_kinds(one) for index, one in enumerate(quantities) if index not in found}
+    return {index for index in found if _kinds(quantities[index]) in kinds}
+
+
+def _kinds(quantity: Quantity) -> frozenset[str]:
+    """Return the kinds of quantity that a unit may mean."""
+    return frozenset(kind for kind, _ in quantity.units)

@@ -1,0 +1,1 @@
+"""Rewrite texts so that names, numbers and units stand as the reader expects them."""

@@ -1,0 +1,99 @@
+"""Rewrite phrases in which names, numbers and units stand in an unusual order.
+
+`fluid weight ..... 8.6 lb` becomes `fluid weight: 8.6 lb`, `一方1.18吨` becomes `1.18吨/立方米`,
+`.749 min .751 max` becomes `min .749, max .751`. The digits are plain (numerals.py).
+"""
+
+import re
+from collections.abc import Callable
+
+_N = r"(?<![\d.])[-+]?(?:\d+(?:\.\d+)?|\.\d+)"
+_VOLUME = "立方米|立方|方|升"
+_MASS = "公斤|千克|吨|克|kg|t|g"
+_COUNTER = "个|件|只|台|片|包|箱|瓶|支|根|袋|盒|套|枚|罐|张|块|条|双|把"
+_Rule = tuple[re.Pattern[str], str | Callable[["re.Match[str]"], str]]
+
+
+def _rule(pattern: str, replacement: str | Callable[["re.Match[str]"], str]) -> _Rule:
+    """Return a rule without regard to case."""
+    return re.compile(pattern, re.IGNORECASE | re.MULTILINE), replacement
+
+
+_RULES: tuple[_Rule, ...] = (
+    # `1 kWh = 3.6 MJ` explains a unit.
+    _rule(
+        rf"[(\[,;]?\s*\b1\s?[A-Za-z·*/³²]{{1,8}}\s*(?:=|is|equals)\s*{_N}\s?[A-Za-z·*/³²]{{1,8}}\s*[)\]]?",
+        " ",
+    ),
+    _rule(rf"[(（]?\s*1\s*[打箱盒包]\s*(?:=|是|为)\s*{_N}\s*[件个只支瓶]\s*[)）]?", " "),
+    _rule(r"1\s*-\s*(?:α|alpha)\s*=\s*", ""),
+    _rule(r"(σ|sigma)_?\s?x?[\u0304\u0305]?(?:[-_]?bar)?(?=\s*[=:≈])", r"\1"),
+    _rule(r"(?<=\d)[avw](?![A-Za-z0-9])", lambda match: match[0].upper()),
+    _rule(r"[ \t]*(?:\.{3,}|…+|_{3,}|·{3,}|-{3,})[ \t]*(?=[-+]?\.?\d)", ": "),
+    # A note between a name and its number: `s (plotted points): 2.1`.
+    _rule(r"(?<=[A-Za-z一-鿿])\s?\([^()\d\[\]]{1,40}\)(?=\s*[:=]\s*[-+.\d])", ""),
+    _rule(
+        rf"({_N})\s*(min|max)(?:imum)?\b([\s,;/&-]|and)+({_N})\s*(?!\2)(min|max)(?:imum)?\b",
+        r"\2 \1, \5 \4",
+    ),
+    # `24.98 (lower) and 25.02 (upper)`
+    _rule(
+        rf"({_N}(?:\s?[A-Za-z%°μ]{{1,4}})?)\s*\((lower|upper|min|max|minimum|maximum|planned|actual|[上下]限|计划|实际|良品|合格)\)",
+        r"\2 \1",
+    ),
+    _rule(r"(?<=\d)\s?h(?:rs?|ours?)?\s?(\d{1,2})\s?m(?![A-Za-z\d])", r" h \1 min"),
+    _rule(
+        r"(?<=\d)\s*个(?=千瓦|兆瓦|瓦|马力|兆帕|公斤|千克|吨|安|伏|立方|方|升|度|牛)",
+        "",
+    ),
+    # A density: `一方1.18吨`, `每升0.87公斤`.
+    _rule(
+        rf"[一每]({_VOLUME})(?:液体|介质|水|油)?(?:重|是|为|约|合|有|大概)?\s*({_N})\s*({_MASS})(?![A-Za-z])",
+        r"\2\3/\1",
+    ),
+    # A rate: `每秒转40圈`, `一分钟能出2.5方`, `一小时出120件`.
+    _rule(
+        r"[每一](秒钟?|分钟?|小时|个小时|个钟头?)(?:能|可以|可|大概|约|要|应该?)?(?:出|打|抽|走|转|跑|送|做|流|生产|输送|产)\s*"
+        rf"({_N})\s*(立方米|立方|升|方|圈|转(?![矩速])|{_COUNTER})",
+        r"\2\3/\1",
+    ),
+    # `每百件86度` is 86度 for a hundred pieces.
+    _rule(
+        rf"每\s*(千|百|万|1000|100)\s*({_COUNTER})[一-鿿]{{0,2}}?(?:耗电|用电|耗能|电耗)?(?:为|是|约|要|需|:)?\s*({_N})\s*"
+        r"(度电|度|千瓦时|kWh|MJ|兆焦|MWh)",
+        r"\3\4/\1\2",
+    ),
+)
+_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS = {word: value for value, word in enumerate(_WORDS, start=1)}
+_PARTS = {"half": 0.5, "quarter": 0.25, "three quarters": 0.75}
+_AND_A_PART = re.compile(
+    rf"\b(?P<whole>\d{{1,4}}|{'|'.join(_WORDS)}) and (?:an? )?"
+    r"(?P<part>half|quarter|three quarters)\b",
+    re.IGNORECASE,
+)
+_DIGIT_WORDS = "zero|oh|one|two|three|four|five|six|seven|eight|nine"
+_NO_NUMBER_BEFORE = "".join(
+    f"(?<!{end} )" for end in (*_DIGIT_WORDS.split("|"), "ten", "teen", "ty", "eleven", "twelve")
+)
+_BARE_POINT = re.compile(rf"{_NO_NUMBER_BEFORE}\bpoint(?= (?:{_DIGIT_WORDS})\b)", re.IGNORECASE)
+
+
+def with_plain_fractions(text: str) -> str:
+    """Return a text in which `eight and a quarter` is 8.25 and `point eight six` 0.86."""
+    text = _AND_A_PART.sub(_from_part, text)
+    return _BARE_POINT.sub("zero point", text)
+
+
+def with_plain_phrases(text: str) -> str:
+    """Return a normalized text with plain digits and its phrases rewritten."""
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _from_part(match: "re.Match[str]") -> str:
+    """Return a number and a part of one in digits."""
+    word = match["whole"].lower()
+    whole = int(word) if word.isdigit() else _NUMBERS[word]
+    return f"{whole + _PARTS[match['part'].lower()]:g}"
