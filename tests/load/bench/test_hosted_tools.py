@@ -107,10 +107,10 @@ def test_interval_of_a_share_is_wilsons() -> None:
 
 def test_held_out_requests_are_in_both_languages_and_have_two_specialists_too() -> None:
     requests = read_held_out()
-    assert len(requests) == 390
-    assert sum(bool(one.others) for one in requests) == 8
+    assert len(requests) == 455
+    assert sum(bool(one.others) for one in requests) == 11
     chinese = sum(any("一" <= letter <= "鿿" for letter in one.text) for one in requests)
-    assert chinese == 195
+    assert chinese == 225
 
 
 def test_history_of_an_engine_is_asked_as_a_table_or_as_series() -> None:
