@@ -17,8 +17,10 @@ from models.arguments.leftovers import NEW
 from models.arguments.lexicon import Strength, find_cues
 from models.arguments.matching import Matched, match_quantities
 from models.arguments.quantities import Quantity, find_runs, normalize
+from models.arguments.relations import find_relative, relative_readings
 from models.arguments.rewriting.prose import plain_prose
 from models.arguments.runs import find_series, labelled_row_length
+from models.arguments.stated_times import with_stated_times
 from models.arguments.subgroups import SUBGROUP_SIZE, read_subgroup_size
 from models.arguments.tables.cells import read_cell, read_column, read_series
 from models.arguments.tables.structured import Table, find_table
@@ -164,6 +166,7 @@ def _read_prose(
     has_series = any(one.length is not None for one in fields)
     asides = find_asides(text, quantities, has_series) | plate_values(text, quantities)
     quantities = tuple(one for index, one in enumerate(quantities) if index not in asides)
+    quantities = with_stated_times(text, fields, quantities)
     quantities = _read_subgroups(text, fields, quantities, draft)
     taken = _read_runs(text, fields, quantities, draft)
     taken |= _read_limits(text, fields, quantities, taken, draft)
@@ -172,7 +175,8 @@ def _read_prose(
             draft.add(_read_text(text, one))
     taken |= _unlabelled(text, fields, quantities)
     derivation = find_parts(text, fields, quantities)
-    taken |= derivation.used
+    relative = find_relative(text, fields, quantities)
+    taken |= {*derivation.used, *relative.values()}
     free = [one for index, one in enumerate(quantities) if index not in taken]
     scalars = [
         one
@@ -190,6 +194,8 @@ def _read_prose(
         matched = _match_rest(text, scalars, free, matched, derivation, draft)
         for reading in derive(text, fields, quantities, derivation, draft.readings):
             draft.add(reading)
+    for reading in relative_readings(fields, quantities, relative, draft.readings):
+        draft.add(reading)
     for one in scalars:
         if one.name not in draft.readings and one.name not in draft.problems:
             draft.add(defined_value(text, one))
@@ -285,8 +291,10 @@ def _read_runs(
         column = next((one for one in columns if one.name == name), None)
         if column is None or column.name in draft.readings:
             continue
-        draft.add(read_series(column, [one.value for one in run]))
-        _add_row_length(text, fields, run, quantities, draft)
+        series = read_series(column, [one.value for one in run])
+        draft.add(series)
+        if isinstance(series, Reading):
+            _add_row_length(text, fields, run, quantities, draft)
         taken.update(index_of[id(one)] for one in run)
     return taken
 

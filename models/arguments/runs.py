@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise, takewhile
 
@@ -47,9 +48,8 @@ def labelled_row_length(
     text: str, series: Sequence[Quantity], quantities: Sequence[Quantity]
 ) -> int | None:
     """Return how many numbers each row of a series has, None without rows called subgroups."""
-    rows = [
-        run for run in find_runs(text, quantities, 2) if run[0].start in {q.start for q in series}
-    ]
+    known = {one.start for one in series}
+    rows = [run for run in find_runs(text, quantities, 2) if run[0].start in known]
     lengths = {len(row) for row in rows}
     labels = [text[text.rfind("\n", 0, row[0].start) + 1 : row[0].start] for row in rows]
     is_of_hours = _SUBGROUP.search(text) is not None and all(map(_CLOCK.search, labels))
@@ -134,10 +134,12 @@ def _log_lines(text: str, quantities: Sequence[Quantity]) -> list[tuple[Quantity
     """Return the last numbers of lines that differ in their digits only: `[06:00] oven 374 F`."""
     found: list[tuple[Quantity, ...]] = []
     lines: list[Quantity] = []
-    form, start, remaining = "", 0, list(quantities)
+    form, start, remaining = "", 0, deque(quantities)
     for line in text.split("\n"):
         end = start + len(line)
-        inside = [one for one in remaining if start <= one.start < end]
+        inside = []
+        while remaining and remaining[0].start < end:
+            inside.append(remaining.popleft())
         own = _DIGITS.sub("0", line).strip()
         is_value = inside and _AFTER_LAST.fullmatch(text, inside[-1].end, end) is not None
         if not is_value or own != form:

@@ -47,7 +47,8 @@ def _from_suffix(match: "re.Match[str]") -> str:
     words = [*match["stem"].split("_"), *match["unit"].split("_")]
     for count in range(min(3, len(words) - 1), 0, -1):
         unit = " ".join(words[-count:])
-        if is_unit(unit):
+        is_per = words[-count - 1].lower() == "per"  # `ideal_cycle_per_piece`
+        if is_unit(unit) and not is_per:
             return f"{'_'.join(words[:-count])}{match['sign']}{match['number']} {unit}"
     return match[0]
 

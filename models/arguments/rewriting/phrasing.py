@@ -29,7 +29,7 @@ _RULES: tuple[_Rule, ...] = (
     _rule(r"1\s*-\s*(?:α|alpha)\s*=\s*", ""),
     _rule(r"(σ|sigma)_?\s?x?[\u0304\u0305]?(?:[-_]?bar)?(?=\s*[=:≈])", r"\1"),
     _rule(r"(?<=\d)[avw](?![A-Za-z0-9])", lambda match: match[0].upper()),
-    _rule(r"[ \t]*(?:\.{3,}|…+|_{3,}|·{3,}|-{3,})[ \t]*(?=[-+]?\.?\d)", ": "),
+    _rule(r"[ \t]*(?<![.…_·-])(?:\.{3,}+|…++|_{3,}+|·{3,}+|-{3,}+)[ \t]*(?=[-+]?\.?\d)", ": "),
     # A note between a name and its number: `s (plotted points): 2.1`.
     _rule(r"(?<=[A-Za-z一-鿿])\s?\([^()\d\[\]]{1,40}\)(?=\s*[:=]\s*[-+.\d])", ""),
     _rule(

@@ -16,7 +16,8 @@ _WORD = re.compile(r"(?<![A-Za-z0-9_.\-/])[A-Za-z]{5,20}(?![A-Za-z0-9_\-/])")
 _RIGHT = frozenset(
     (
         "heads loads shift shifts plane plans plants points print quality while whole other order "
-        "prices valves values needed trains actually posted starts should tooling runner readers"
+        "prices valves values needed trains actually posted starts should tooling runner readers "
+        "packer presser printer welder stamper moulder molder uppers middles"
     ).split()
 )
 

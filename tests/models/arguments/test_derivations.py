@@ -1,4 +1,4 @@
-"""Inputs that follow from others: downtime, scrap, rates, designations, old and new speeds."""
+"""Inputs that follow from others: downtime, scrap, rates, designations, speeds, differences."""
 
 from typing import Any
 
@@ -85,3 +85,60 @@ def test_tolerance_gives_both_limits(text: str) -> None:
 def test_modifier_governs_the_word_after_it() -> None:
     found = values("oee", "计划运行16小时，实际运行14小时20分")
     assert (found["planned_busy_time"], found["actual_production_time"]) == (960, 860)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "气温24度，过程温度比气温高10.4度",
+        "process is 10.4 K above the air, which is 24 °C",
+        "air 24 °C, process 18.72 °F hotter than the room",
+    ],
+)
+def test_process_temperature_stated_relative_to_the_air_is_added(text: str) -> None:
+    found = extract([text], FIELDS["machine_failure"]).first
+    assert found["air_temperature"].value == pytest.approx(297.15)
+    assert found["process_temperature"].value == pytest.approx(307.55)
+    assert found["process_temperature"].source is Source.DEFINITION
+
+
+@pytest.mark.parametrize(
+    "text", ["2900 rpm, run at 90% of its present speed", "转速2900转，改到原转速的90%"]
+)
+def test_new_speed_stated_as_a_share_of_the_old_one_is_computed(text: str) -> None:
+    found = values("pump_affinity", text)
+    assert (found["rotational_speed"], found["new_rotational_speed"]) == (2900, 2610)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "All times in seconds: planned_busy=28800; actual_prod=24300; ideal_cycle_per_piece=4.5",
+        "时间单位都是秒：计划时间28800，实际生产24300，节拍4.5",
+        "计划时间28800，实际生产24300，节拍4.5，时间均以秒",
+    ],
+)
+def test_unit_stated_once_for_all_times_counts(text: str) -> None:
+    found = values("oee", text)
+    assert found["planned_busy_time"] == pytest.approx(480)
+    assert found["actual_production_time"] == pytest.approx(405)
+    assert found["planned_run_time"] == pytest.approx(0.075)
+
+
+def test_correction_replaces_what_stands_before_it() -> None:
+    found = values(
+        "oee", "计划480分钟，实际400分钟，良品562件……等下，良品写错行了，是574件，562那是上礼拜的"
+    )
+    assert found["good_quantity"] == 574
+    assert found["planned_busy_time"] == 480
+
+
+def test_nameplate_does_not_count_beside_measured_values() -> None:
+    text = "Nameplate says 460 V and 30 A. We measured 462 V, 24.6 A, power factor 0.83"
+    found = values("motor_efficiency", text)
+    assert (found["voltage"], found["current"]) == (462, 24.6)
+
+
+def test_nameplate_counts_where_nothing_was_measured() -> None:
+    found = values("motor_efficiency", "Nameplate: 460 V, 30 A, power factor 0.83")
+    assert (found["voltage"], found["current"]) == (460, 30)
