@@ -1,4 +1,4 @@
-"""Parts of a message that correct what stands before, and plates that are not what was measured."""
+"""Parts of a text that do not count beside others: what is corrected, plates, earlier periods."""
 
 import re
 from collections.abc import Sequence
@@ -23,6 +23,13 @@ _PLATE = re.compile(r"name ?plate|rating plate|data ?plate|铭牌|标牌", re.IG
 _MEASURED = re.compile(
     r"measur|actual|real|reading|instead|实测|测得|测到|量得|实际|现场", re.IGNORECASE
 )
+_PAST = re.compile(
+    r"上个?月|上个?周|上季度?|去年|\blast (?:month|week|year|quarter)|\bthe (?:month|year) before",
+    re.IGNORECASE,
+)
+_NOW = re.compile(
+    r"这个?月|本月|本周|这周|本季|今年|\bthis (?:month|week|year|quarter)", re.IGNORECASE
+)
 _CLAUSE_END = re.compile(r"[.;!?](?=\s|$)|[。；！？\n:)]|\bbut\b|但|不过", re.IGNORECASE)
 
 
@@ -46,15 +53,38 @@ def split_corrections(text: str) -> tuple[str, ...]:
 
 def plate_values(text: str, quantities: Sequence[Quantity]) -> set[int]:
     """Return the indices of a nameplate's values, if the text states what was measured as well."""
-    found: set[int] = set()
     if len(text) > _MAX_TEXT or _MEASURED.search(text) is None:
-        return found
-    for match in islice(_PLATE.finditer(text), _MAX_MATCHES):
+        return set()
+    return _replaced(quantities, _clauses(text, _PLATE))
+
+
+def past_values(text: str, quantities: Sequence[Quantity]) -> set[int]:
+    """Return the indices of values of an earlier period, if the text states those of this one.
+
+    Bare numbers stay: what they mean is not known yet.
+    """
+    if len(text) > _MAX_TEXT or _NOW.search(text) is None:
+        return set()
+    found = _replaced(quantities, _clauses(text, _PAST))
+    return {index for index in found if quantities[index].units}
+
+
+def _clauses(text: str, begins: re.Pattern[str]) -> list[range]:
+    """Return the places of the clauses that begin with these words."""
+    clauses = []
+    for match in islice(begins.finditer(text), _MAX_MATCHES):
         end = _CLAUSE_END.search(text, match.end())
-        stop = len(text) if end is None else end.start()
-        found |= {index for index, one in enumerate(quantities) if match.end() <= one.start < stop}
-    kinds = {_kinds(one) for index, one in enumerate(quantities) if index not in found}
-    return {index for index in found if _kinds(quantities[index]) in kinds}
+        clauses.append(range(match.end(), len(text) if end is None else end.start()))
+    return clauses
+
+
+def _replaced(quantities: Sequence[Quantity], clauses: Sequence[range]) -> set[int]:
+    """Return the quantities of clauses of which the rest of the text has some in the same unit."""
+    inside = {
+        index for index, one in enumerate(quantities) if any(one.start in it for it in clauses)
+    }
+    kinds = {_kinds(one) for index, one in enumerate(quantities) if index not in inside}
+    return {index for index in inside if _kinds(quantities[index]) in kinds}
 
 
 def _kinds(quantity: Quantity) -> frozenset[str]:

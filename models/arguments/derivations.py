@@ -135,15 +135,23 @@ def derive(
     return derived
 
 
+def time_of_rate(value: float, unit: str) -> float | None:
+    """Return the minutes for one piece of a rate whose unit stands apart: 75 `件/h`."""
+    match = _RATE_TIME.fullmatch(unit)
+    if match is None or value <= 0:
+        return None
+    minutes = 60.0 if match["time"].lower() in _HOURS else 1.0
+    return float(f"{minutes / value:.9g}")
+
+
 def _from_rate(text: str, quantity: Quantity, field: InputField) -> list[Reading]:
     """Return the planned time for one piece of a rate, none if the rate is not positive."""
     match = _rate_match(text, quantity)
-    if match is None or quantity.value <= 0:
+    value = None if match is None else time_of_rate(quantity.value, match[0])
+    if match is None or value is None:
         return []
-    minutes = 60.0 if match["time"].lower() in _HOURS else 1.0
-    value = minutes / quantity.value
     shown = text[quantity.start : match.end()].strip()
-    return [Reading(field.name, float(f"{value:.9g}"), shown, Source.DEFINITION)]
+    return [Reading(field.name, value, shown, Source.DEFINITION)]
 
 
 def _rate_match(text: str, quantity: Quantity) -> "re.Match[str] | None":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from models.arguments.asides import find_asides
 from models.arguments.choices import read_choice, read_tags, read_word
 from models.arguments.conversion import is_in_range
-from models.arguments.corrections import plate_values, split_corrections
+from models.arguments.corrections import past_values, plate_values, split_corrections
 from models.arguments.definitions import defined_choice, defined_value
 from models.arguments.derivations import Derivation, derive, find_parts
 from models.arguments.leftovers import NEW
@@ -165,6 +165,7 @@ def _read_prose(
     """Read what stands outside tables; returns the quantities that no column has."""
     has_series = any(one.length is not None for one in fields)
     asides = find_asides(text, quantities, has_series) | plate_values(text, quantities)
+    asides |= past_values(text, quantities)
     quantities = tuple(one for index, one in enumerate(quantities) if index not in asides)
     quantities = with_stated_times(text, fields, quantities)
     quantities = _read_subgroups(text, fields, quantities, draft)

@@ -26,7 +26,7 @@ _PATTERNS = tuple(
         rf"(?:of|with|contain(?:s|ing)?|=|:)\s*{_N}\b",
         r"(?:grouped|taken|measured|pulled|drawn|collected|sampled|checked)\s+(?:in|by)\s+"
         rf"{_N}s?\b",
-        r"(?:每|一)(?:组|次(?:抽|取|测|量)?|回|轮)(?:抽|取|测|量|有|是|为|连续抽|连续取)?\s*"
+        r"(?:每|一)(?:组|次(?:抽|取|测|量|称|检|拿|挑)?|回|轮)(?:抽|取|测|量|有|是|为|连续抽|连续取)?\s*"
         rf"{_H}{_COUNTER}",
         rf"{_H}{_COUNTER}\s*(?:为|是|做|算|作|成)?(?<!子)一?(?:个子)?(?:组|一批)(?![内间])",
         rf"(?:抽|取|测)\s*{_H}{_COUNTER}(?:\(子组|为子组|作子组)",

@@ -6,15 +6,17 @@ from typing import Any
 
 from models.arguments.choices import read_choice
 from models.arguments.conversion import as_percent, convert, is_in_range
-from models.arguments.notations import per_piece
+from models.arguments.derivations import time_of_rate
+from models.arguments.notations import kind_of, per_piece
 from models.arguments.other_units import OTHER
 from models.arguments.quantities import find_quantities, normalize, stated_units
 from models.arguments.rewriting.numerals import with_plain_numbers
 from models.arguments.tables.structured import Cell, Table
-from models.arguments.values import Problem, ProblemKind, Reading
+from models.arguments.values import Problem, ProblemKind, Reading, Source
 from models.signature import BYTES, InputField
 
 _NOTHING = frozenset({"", "?", "-", "--", "/", "n/a"})
+_RUN_TIME = "time per piece"
 _LIST = re.compile(r"[\s,;、|/]+")
 # What follows a number and its unit in a cell is an unknown unit, but for a note in brackets.
 _NOTE, _UNREAD = re.compile(r"[(\[][^)\]]*[)\]]"), re.compile(r"[A-Za-zμΩ^]")
@@ -71,6 +73,9 @@ def _read_number(field: InputField, text: str, unit: str | None) -> Reading | Pr
     if not quantities:
         return None
     quantity = quantities[0]
+    of_rate = time_of_rate(quantity.value, unit or "") if kind_of(field.unit) == _RUN_TIME else None
+    if of_rate is not None and not quantity.units:
+        return Reading(field.name, of_rate, f"{text} {unit}", Source.DEFINITION)
     if unit and not quantity.units and quantity.end == len(plain):
         quantity = find_quantities(with_plain_numbers(f"{plain} {normalize(unit)}"))[0]
     value: float | None = quantity.value

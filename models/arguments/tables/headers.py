@@ -12,6 +12,10 @@ from models.signature import InputField
 # Longer keys and headers name no column; one of thousands of spaces would take minutes.
 _MAX_NAME_LENGTH, _MAX_LABEL_LENGTH = 120, 40
 _HEADER_UNIT = re.compile(r"[(\[（【]\s*([^)\]）】]{1,24}?)\s*[)\]）】]\s*$")
+_RATE = re.compile(
+    r"(?P<unit>(?:pcs|pieces|parts|units|件|个|只|台|片|包|箱|瓶)\s?/\s?(?:h|hr|hour|min|小时|时|分钟|分))[)\]）】]?\s*$",
+    re.IGNORECASE,
+)
 # `计划时间h`
 _GLUED = re.compile(r"(.*[一-鿿])\s?([A-Za-z°%][A-Za-z0-9°%/·]{0,7})")
 _MAX_UNIT_WORDS = 3
@@ -98,6 +102,8 @@ def unit_of_header(name: str, field: InputField) -> str | None:
     """
     if name == field.name:
         return None
+    if rate := _RATE.search(name):
+        return rate["unit"]
     match = _HEADER_UNIT.search(name)
     if match is not None:
         return match[1] if is_unit(match[1]) else None
