@@ -8,10 +8,10 @@ from models.arguments.quantities import Quantity, find_quantities
 
 _CORRECTION = re.compile(
     r"(?:\b(?:ah |oh |oops,? |wait,? )?(?:no,? )?sorry\b[,:]?"
-    r"|\bcorrection\s*[:,-]|\bscratch that\b|\bmy mistake\b"
+    r"|\bcorrection\s*[:,-]|\bscratch that\b|\b(?:hang|hold) on\b|\brechecked\b|\bmy mistake\b"
     r"|\boops\b|\bi misread\b|\bi meant\b|\bactually,? (?:no|it|the|make)\b"
     r"|\bwait,|\b(?:oh )?no,? wait\b"
-    r"|更正|(?:哎|啊|唉|呀|哦|欸|等等)?[,，]?不对[,，。!:]|说错|写错|记错|看错|抄错|搞错|弄错|不好意思[,，]|纠正)",
+    r"|更正|(?:哎|啊|唉|呀|哦|欸|等等)?[,，]?不对(?:[,，。!:]|(?=[我了啊呀]))|说错|写错|记错|看错|抄错|搞错|弄错|[念说看弄写搞读]反|不好意思[,，]|纠正)",
     re.IGNORECASE,
 )
 # Right behind a number, its correction follows without a name: `0.62 tf... no, 6.1 kN`.

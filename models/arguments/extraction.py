@@ -16,6 +16,7 @@ from models.arguments.derivations import Derivation, derive, find_parts
 from models.arguments.leftovers import NEW
 from models.arguments.lexicon import Strength, find_cues
 from models.arguments.matching import Matched, match_quantities
+from models.arguments.meters import read_meter
 from models.arguments.quantities import Quantity, find_runs, normalize
 from models.arguments.relations import find_relative, relative_readings
 from models.arguments.rewriting.prose import plain_prose
@@ -175,6 +176,10 @@ def _read_prose(
         if one.datatype == BYTES and one.name not in draft.readings:
             draft.add(_read_text(text, one))
     taken |= _unlabelled(text, fields, quantities)
+    meter = read_meter(text, fields, quantities)
+    if meter is not None:
+        draft.add(meter[0])
+        taken |= meter[1]
     derivation = find_parts(text, fields, quantities)
     relative = find_relative(text, fields, quantities)
     taken |= {*derivation.used, *relative.values()}

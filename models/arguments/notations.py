@@ -146,7 +146,7 @@ _PER_PIECE = (
     rf"|\s*(?:/\s*|每\s*|per\s+|for (?:each|every)\s+|a\s+)(?P<lot>{_LOTS})"
     rf"\s*(?:{_PIECE_NAMES}|[A-Za-z]{{4,}})"
     r"|(?P<noun>(?:\s+(?:per|for each|for every|for one|an?)\s+|/)"
-    rf"{_NO_PIECE}[A-Za-z]{{4,}}(?![A-Za-z]))"
+    rf"{_NO_PIECE}[A-Za-z]{{3,}}(?![A-Za-z]))"
 )
 
 

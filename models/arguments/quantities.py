@@ -28,7 +28,8 @@ _QUANTITY = re.compile(
 )
 _PERCENT_OF = re.compile(r"百分之\s*$")
 _EACH_BEFORE = re.compile(
-    r"(?:[每一](?:件|个|只|台|支|根|瓶|箱|袋|块|套)|单件|per piece|per part|each)"
+    r"(?:[每一]"
+    r"(?:件|个|只|台|支|根|瓶|箱|袋|块|套|包|盒|罐|双|张|条|片|卷)|单件|per piece|per part|each)"
     r"(?:产品|零件|工件)?"
     r"(?:耗电|用电|电耗|能耗|耗能|耗时|用时)?(?:量|为|是|约|要|需)?\s*$",
     re.IGNORECASE,

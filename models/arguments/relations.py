@@ -35,8 +35,8 @@ _RELATIONS = (
         "air_temperature",
         _KELVINS,
         re.compile(
-            r"(?:过程|工艺|工序|加工|切削)区?(?:的)?温度?比(?:空气|环境|气温|室温|车间|外面)?(?:的)?(?:温度)?"
-            r"(?:要)?(?:高出?|热)了?(?:约|大约|大概)?\s*$"
+            r"(?:过程|工艺|工序|加工|切削)区?(?:的)?温度?比[一-鿿]{1,8}?(?:要)?(?:高出?|热)了?"
+            r"(?:约|大约|大概)?\s*$"
         ),
         re.compile(
             r"\s*(?:hotter|warmer|higher|above)\s+(?:than\s+)?(?:the\s+)?"
@@ -49,7 +49,7 @@ _RELATIONS = (
         "new_rotational_speed",
         "rotational_speed",
         {"%": 0.01},
-        re.compile(r"(?:原来?|现在?|额定|当前|目前)的?转速的\s*$"),
+        re.compile(r"(?:(?:原来?|现在?|额定|当前|目前)的?转速|铭牌(?:转速)?)的\s*$"),
         re.compile(
             r"\s*(?:of (?:its |the )?(?:present |current |full |rated |nominal |original |existing "
             r"|normal |old )?(?:rotational )?speed\b|的?(?:原来?|额定|当前|现在?)的?转速)",

@@ -71,7 +71,7 @@ def _without_labelled(
     is_named = any(cue.end <= first.start <= cue.end + _BESIDE for cue in named)
     gaps = text[first.end : second.start], text[second.end : third.start]
     is_apart = any(sign in gaps[0] and sign not in gaps[1] for sign in ",;\n")
-    return run[1:] if is_named and is_apart else run
+    return run[1:] if is_named and (is_apart or "\n" in gaps[0]) else run
 
 
 def _joined_rows(

@@ -10,7 +10,7 @@ _SMALL = "two three four five six seven eight nine ten"
 _WORDS = {word: value for value, word in enumerate(_SMALL.split(), start=2)}
 _HAN = dict(zip("两二三四五六七八九十", (2, 2, 3, 4, 5, 6, 7, 8, 9, 10), strict=True))
 _N = rf"(?P<size>\d{{1,2}}|{'|'.join(_WORDS)})"
-_H = r"(?<![\d.])(?P<size>\d{1,2}|[两二三四五六七八九十])"
+_H = r"(?<![\d.第])(?P<size>\d{1,2}|[两二三四五六七八九十])"
 _THINGS = r"(?:\s+\w+){0,2}?"
 _COUNTER = r"\s*[个件只片支根瓶袋盒包块张台次条枚颗]?(?:[一-鿿]{1,3}?)?"
 _IN_A = r"(?:per|in (?:a|each|every|one)|to a|makes? (?:a|one|up a))"
@@ -26,8 +26,8 @@ _PATTERNS = tuple(
         rf"(?:of|with|contain(?:s|ing)?|=|:)\s*{_N}\b",
         r"(?:grouped|taken|measured|pulled|drawn|collected|sampled|checked)\s+(?:in|by)\s+"
         rf"{_N}s?\b",
-        r"(?:每|一)(?:组|次(?:抽|取|测|量|称|检|拿|挑)?|回|轮)(?:抽|取|测|量|有|是|为|连续抽|连续取)?\s*"
-        rf"{_H}{_COUNTER}",
+        r"(?<!第)(?:每|一)(?:组|次(?:抽|取|测|量|称|检|拿|挑)?|回|轮)(?:抽|取|测|量|有|是|为|连续抽|连续取)?\s*"
+        rf"{_H}(?!\.\d){_COUNTER}",
         rf"{_H}{_COUNTER}\s*(?:为|是|做|算|作|成)?(?<!子)一?(?:个子)?(?:组|一批)(?![内间])",
         rf"(?:抽|取|测)\s*{_H}{_COUNTER}(?:\(子组|为子组|作子组)",
         rf"每\s*{_H}\s*(?:个|件|pcs?|片)?\s*(?:为|是|作|做)?\s*一?个?\s*(?:子?组|sub-?group)",

@@ -67,7 +67,7 @@ _INDIAN = re.compile(r"(?<![\d.,])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
 # `0,355` has a decimal comma, since no group of thousands begins with 0; `1,300` has none.
 _COMMA = re.compile(r"(?<![\d.,])(?:\d+,\d{1,2}|0,\d{3,6})(?![\d.,]*\d)")
 _MANY = re.compile(
-    r"(?<![\w.,])(?P<number>\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)\s*(?P<many>(?-i:k)(?=\s*(?:pcs?|pieces?|parts?|units?|items?"
+    r"(?<![A-Za-z0-9_.,])(?P<number>\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)\s*(?P<many>(?-i:k)(?=\s*(?:pcs?|pieces?|parts?|units?|items?"
     r"|boxes)\b)|thousand\b|million\b|dozens?\b|打(?![\d一-鿿]))",
     re.IGNORECASE,
 )

@@ -19,6 +19,18 @@ def _rule(pattern: str, replacement: str | Callable[["re.Match[str]"], str]) -> 
     return re.compile(pattern, re.IGNORECASE | re.MULTILINE), replacement
 
 
+_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS = {word: value for value, word in enumerate(_WORDS, start=1)}
+_PARTS = {"half": 0.5, "quarter": 0.25, "three quarters": 0.75}
+
+
+def _from_part(match: "re.Match[str]") -> str:
+    """Return a number and a part of one in digits."""
+    word = match[1].lower()
+    whole = int(word) if word.isdigit() else _NUMBERS[word]
+    return f"{whole + _PARTS[match[2].lower()]:g}"
+
+
 _RULES: tuple[_Rule, ...] = (
     # `1 kWh = 3.6 MJ` explains a unit.
     _rule(
@@ -29,12 +41,29 @@ _RULES: tuple[_Rule, ...] = (
     _rule(r"1\s*-\s*(?:α|alpha)\s*=\s*", ""),
     _rule(r"(σ|sigma)_?\s?x?[\u0304\u0305]?(?:[-_]?bar)?(?=\s*[=:≈])", r"\1"),
     _rule(r"(?<=\d)[avw](?![A-Za-z0-9])", lambda match: match[0].upper()),
-    _rule(r"[ \t]*(?<![.…_·-])(?:\.{3,}+|…++|_{3,}+|·{3,}+|-{3,}+)[ \t]*(?=[-+]?\.?\d)", ": "),
+    _rule(
+        r"[ \t]*(?<![.…_·-])(?:\.{3,}+|…++|_{3,}+|·{3,}+|-{3,}+)[ \t]*"
+        r"(?=[-+]?\.?\d|[A-Z](?![A-Za-z]))",
+        ": ",
+    ),
     # A note between a name and its number: `s (plotted points): 2.1`.
-    _rule(r"(?<=[A-Za-z一-鿿])\s?\([^()\d\[\]]{1,40}\)(?=\s*[:=]\s*[-+.\d])", ""),
+    _rule(r"(?<=[A-Za-z一-鿿σ])\s?\([^()\d\[\]]{1,40}\)(?=\s*[:=]\s*[-+.\d])", ""),
     _rule(
         rf"({_N})\s*(min|max)(?:imum)?\b([\s,;/&-]|and)+({_N})\s*(?!\2)(min|max)(?:imum)?\b",
         r"\2 \1, \5 \4",
+    ),
+    _rule(r"(?<![\d.])(\d+)\s?(度|米|公斤|吨|方|升|安|千瓦|块)半(?![径年天])", r"\1.5\2"),
+    _rule(r"(?<![\d.])(\d+) and (?:an? )?(half|quarter|three quarters)\b", _from_part),
+    # `spins 1,900 a minute`, `14 cubic metres of it an hour`
+    _rule(
+        r"\b(spins?|turns?|runs?|rotates?|revolves?)(\s+(?:at\s+)?)(\d[\d,]*)\s+(?:times\s+)?"
+        r"(?:a|per|each|every|in (?:a|the|one))\s+minute\b",
+        r"\1\2\3 rpm",
+    ),
+    _rule(
+        r"(cubic met(?:er|re)s|m3|lit(?:er|re)s|gallons)\s+of \w+\s+(?:an?|per|each|every)\s+"
+        r"(hour|minute|second)\b",
+        r"\1 per \2",
     ),
     # `24.98 (lower) and 25.02 (upper)`
     _rule(
@@ -64,9 +93,6 @@ _RULES: tuple[_Rule, ...] = (
         r"\3\4/\1\2",
     ),
 )
-_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
-_NUMBERS = {word: value for value, word in enumerate(_WORDS, start=1)}
-_PARTS = {"half": 0.5, "quarter": 0.25, "three quarters": 0.75}
 _AND_A_PART = re.compile(
     rf"\b(?P<whole>\d{{1,4}}|{'|'.join(_WORDS)}) and (?:an? )?"
     r"(?P<part>half|quarter|three quarters)\b",
@@ -79,21 +105,28 @@ _NO_NUMBER_BEFORE = "".join(
 _BARE_POINT = re.compile(rf"{_NO_NUMBER_BEFORE}\bpoint(?= (?:{_DIGIT_WORDS})\b)", re.IGNORECASE)
 
 
+_HOUR_AND_A_HALF = re.compile(r"\b(?:an|one) hour and a half\b", re.IGNORECASE)
+_HALF_AN_HOUR = re.compile(r"(?<!and )\b(?:half an hour|half hour)\b", re.IGNORECASE)
+_WEEKDAY = re.compile(
+    r"\b(?:next week\s+)?(?:mon|tues?|wed|thu|thurs?|fri|sat|sun)"
+    r"(?:day|nesday|rsday|urday|sday)?\b\.?\s*:?\s*"
+    r"(?=[-+]?\d)|(?:[上下]?(?:周|星期|礼拜))[一二三四五六日天]\s*:?\s*(?=[-+]?\d)",
+    re.IGNORECASE,
+)
+_MIN_WEEKDAYS = 3
+
+
 def with_plain_fractions(text: str) -> str:
     """Return a text in which `eight and a quarter` is 8.25 and `point eight six` 0.86."""
+    text = _HOUR_AND_A_HALF.sub("1.5 hours", _HALF_AN_HOUR.sub("0.5 hours", text))
     text = _AND_A_PART.sub(_from_part, text)
     return _BARE_POINT.sub("zero point", text)
 
 
 def with_plain_phrases(text: str) -> str:
     """Return a normalized text with plain digits and its phrases rewritten."""
+    if len(_WEEKDAY.findall(text)) >= _MIN_WEEKDAYS:  # the days of a series
+        text = _WEEKDAY.sub("", text)
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text
-
-
-def _from_part(match: "re.Match[str]") -> str:
-    """Return a number and a part of one in digits."""
-    word = match["whole"].lower()
-    whole = int(word) if word.isdigit() else _NUMBERS[word]
-    return f"{whole + _PARTS[match['part'].lower()]:g}"

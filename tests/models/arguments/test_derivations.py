@@ -142,3 +142,22 @@ def test_nameplate_does_not_count_beside_measured_values() -> None:
 def test_nameplate_counts_where_nothing_was_measured() -> None:
     found = values("motor_efficiency", "Nameplate: 460 V, 30 A, power factor 0.83")
     assert (found["voltage"], found["current"]) == (460, 30)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "月初 20815，月底 24310（度），做了15000件，每100件25度",
+        "First of the month 20815 kWh, end of the month 24310 kWh; 15000 pcs; 25 kWh per 100 pcs",
+    ],
+)
+def test_energy_is_the_difference_of_two_readings_of_a_meter(text: str) -> None:
+    found = values("specific_energy", text)
+    assert (found["energy"], found["quantity"], found["baseline"]) == (3495, 15000, 0.25)
+
+
+def test_rate_in_a_table_is_the_time_of_one_piece() -> None:
+    text = "计划忙碌时间h|实际生产时间h|理论产能 件/h|产量|良品\n22.5|19.2|75|1310|1288"
+    found = values("oee", text)
+    assert found["planned_run_time"] == pytest.approx(0.8)
+    assert found["planned_busy_time"] == pytest.approx(1350)
