@@ -20,6 +20,8 @@ _THINGS = re.compile(
     r"|units of|tonnes|tons|kgs|lbs|bars|amps|volts|watts|is|was|has|as|this|us)\b)[a-z-]{2,}s\b",
     re.IGNORECASE,
 )
+# Fewer are machines, shifts or people.
+_MIN_COUNT = 20
 _OF_THINGS = re.compile(r"\b[a-z]{3,}s:\s*$", re.IGNORECASE)
 # The first is always the smaller one: the formulas refuse anything else.
 ORDERED = (
@@ -118,7 +120,8 @@ def assign_counted(
     counted = [
         index
         for index, one in enumerate(quantities)
-        if index not in used and not one.units and one.value > 1 and one.value % 1 == 0
+        if index not in used and not one.units and one.value >= _MIN_COUNT
+        if one.value % 1 == 0
         if _THINGS.match(text, one.end) or _OF_THINGS.search(text, 0, one.start)
     ]
     if len(columns) != 1 or len(counted) != 1:

@@ -7,6 +7,8 @@
 import re
 from collections.abc import Callable
 
+from models.arguments.quantities import is_unit
+
 _N = r"(?<![\d.])[-+]?(?:\d+(?:\.\d+)?|\.\d+)"
 _VOLUME = "立方米|立方|方|升"
 _MASS = "公斤|千克|吨|克|kg|t|g"
@@ -31,11 +33,17 @@ def _from_part(match: "re.Match[str]") -> str:
     return f"{whole + _PARTS[match[2].lower()]:g}"
 
 
+def _without_explanation(match: "re.Match[str]") -> str:
+    """Return nothing for a conversion of one unit to another, anything else as it is."""
+    return " " if is_unit(match[1]) and is_unit(match[2]) else match[0]
+
+
 _RULES: tuple[_Rule, ...] = (
-    # `1 kWh = 3.6 MJ` explains a unit.
+    # `1 kWh = 3.6 MJ` explains a unit; `pump 1 flow = 20 m3` states a value.
     _rule(
-        rf"[(\[,;]?\s*\b1\s?[A-Za-z·*/³²]{{1,8}}\s*(?:=|is|equals)\s*{_N}\s?[A-Za-z·*/³²]{{1,8}}\s*[)\]]?",
-        " ",
+        rf"[(\[,;]?\s*\b1\s?([A-Za-z·*/³²]{{1,8}})\s*(?:=|is|equals)\s*{_N}\s?"
+        r"([A-Za-z·*/³²]{1,8})\s*[)\]]?",
+        _without_explanation,
     ),
     _rule(rf"[(（]?\s*1\d?\s*[打箱盒包]?\s*(?:=|是|为)\s*{_N}\s*[件个只支瓶]\s*[)）]?", " "),
     _rule(r"1\s*-\s*(?:α|alpha)\s*=\s*", ""),

@@ -161,3 +161,15 @@ def test_rate_in_a_table_is_the_time_of_one_piece() -> None:
     found = values("oee", text)
     assert found["planned_run_time"] == pytest.approx(0.8)
     assert found["planned_busy_time"] == pytest.approx(1350)
+
+
+def test_explanation_of_a_unit_is_no_value_and_a_numbered_machine_is_no_explanation() -> None:
+    text = "Pump 1 flow = 20 m3/h, head 131 ft (1 ft = 0.3048 m), 3 kW, density 1000 kg/m3"
+    found = values("pump_efficiency", text)
+    assert (found["flow"], found["shaft_power"]) == (20, 3)
+    assert found["head"] == pytest.approx(39.9288)
+
+
+def test_few_machines_are_no_number_of_pieces() -> None:
+    found = values("specific_energy", "18000 kWh with 4 furnaces, baseline 3.2 kWh per piece")
+    assert found == {"energy": 18000, "baseline": 3.2}
