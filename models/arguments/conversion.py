@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from models.arguments.notations import kind_of
+from models.arguments.quantities import Quantity
 from models.signature import InputField
 from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
@@ -28,6 +29,11 @@ def convert(value: float, units: Iterable[tuple[str, str]], field: InputField) -
             continue
         return float(f"{value * conversion.scale + conversion.offset:.{_DIGITS}g}")
     return None
+
+
+def value_in(quantity: Quantity, field: InputField) -> float | None:
+    """Return a quantity in a column's unit; without a unit it is in the column's."""
+    return convert(quantity.value, quantity.units, field) if quantity.units else quantity.value
 
 
 def _is_same_unit(unit: str, other: str | None) -> bool:

@@ -51,14 +51,14 @@ def split_corrections(text: str) -> tuple[str, ...]:
     return (text,)
 
 
-def plate_values(text: str, quantities: Sequence[Quantity]) -> set[int]:
+def nameplate_values(text: str, quantities: Sequence[Quantity]) -> set[int]:
     """Return the indices of a nameplate's values, if the text states what was measured as well."""
     if len(text) > _MAX_TEXT or _MEASURED.search(text) is None:
         return set()
     return _replaced(quantities, _clauses(text, _PLATE))
 
 
-def past_values(text: str, quantities: Sequence[Quantity]) -> set[int]:
+def earlier_values(text: str, quantities: Sequence[Quantity]) -> set[int]:
     """Return the indices of values of an earlier period, if the text states those of this one.
 
     Bare numbers stay: what they mean is not known yet.

@@ -7,25 +7,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from models.arguments.asides import find_asides
 from models.arguments.choices import read_choice, read_tags, read_word
 from models.arguments.conversion import is_in_range
-from models.arguments.corrections import past_values, plate_values, split_corrections
+from models.arguments.corrections import split_corrections
 from models.arguments.definitions import defined_choice, defined_value
 from models.arguments.derivations import Derivation, derive, find_parts
+from models.arguments.ignored_numbers import find_ignored
 from models.arguments.leftovers import NEW
 from models.arguments.lexicon import Strength, find_cues
 from models.arguments.matching import Matched, match_quantities
 from models.arguments.meters import read_meter
 from models.arguments.quantities import Quantity, find_runs, normalize
-from models.arguments.relations import find_relative, relative_readings
 from models.arguments.rewriting.prose import plain_prose
 from models.arguments.runs import find_series, labelled_row_length
 from models.arguments.stated_times import with_stated_times
 from models.arguments.subgroups import SUBGROUP_SIZE, read_subgroup_size
 from models.arguments.tables.cells import read_cell, read_column, read_series
-from models.arguments.tables.structured import Table, find_table
-from models.arguments.tables.vertical import find_vertical
+from models.arguments.tables.finding import find_table
+from models.arguments.tables.structured import Table
 from models.arguments.values import Extraction, Problem, Reading, Row, Source
 from models.signature import BYTES, InputField
 
@@ -103,8 +102,6 @@ def _extract_one(text: str, fields: Sequence[InputField]) -> Extraction:
     """Return the rows of one message."""
     normal = normalize(text)
     table, prose = find_table(normal, fields)
-    if not table:
-        table, prose = find_vertical(normal, fields)
     takes_tags = any(one.name == _TAG for one in fields)
     prose, quantities = plain_prose(prose, takes_tags)
     draft = _Draft()
@@ -165,9 +162,8 @@ def _read_prose(
 ) -> tuple[tuple[float, str], ...]:
     """Read what stands outside tables; returns the quantities that no column has."""
     has_series = any(one.length is not None for one in fields)
-    asides = find_asides(text, quantities, has_series) | plate_values(text, quantities)
-    asides |= past_values(text, quantities)
-    quantities = tuple(one for index, one in enumerate(quantities) if index not in asides)
+    ignored = find_ignored(text, quantities, has_series)
+    quantities = tuple(one for index, one in enumerate(quantities) if index not in ignored)
     quantities = with_stated_times(text, fields, quantities)
     quantities = _read_subgroups(text, fields, quantities, draft)
     taken = _read_runs(text, fields, quantities, draft)
@@ -181,8 +177,7 @@ def _read_prose(
         draft.add(meter[0])
         taken |= meter[1]
     derivation = find_parts(text, fields, quantities)
-    relative = find_relative(text, fields, quantities)
-    taken |= {*derivation.used, *relative.values()}
+    taken |= derivation.used
     free = [one for index, one in enumerate(quantities) if index not in taken]
     scalars = [
         one
@@ -200,8 +195,6 @@ def _read_prose(
         matched = _match_rest(text, scalars, free, matched, derivation, draft)
         for reading in derive(text, fields, quantities, derivation, draft.readings):
             draft.add(reading)
-    for reading in relative_readings(fields, quantities, relative, draft.readings):
-        draft.add(reading)
     for one in scalars:
         if one.name not in draft.readings and one.name not in draft.problems:
             draft.add(defined_value(text, one))

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from models.arguments.conversion import convert, is_in_range
-from models.arguments.quantities import Quantity
+from models.arguments.conversion import is_in_range, value_in
+from models.arguments.quantities import Quantity, first_index
 from models.arguments.values import Reading, Source
 from models.signature import InputField
 
@@ -32,7 +32,7 @@ def read_meter(
     first, last = (_index(text, words, quantities) for words in (_FIRST, _LAST))
     if field is None or first is None or last is None:
         return None
-    start, end = (_value(quantities[index], field) for index in (first, last))
+    start, end = (value_in(quantities[index], field) for index in (first, last))
     if start is None or end is None or not is_in_range(end - start, field):
         return None
     shown = f"{quantities[last].text} - {quantities[first].text}"
@@ -42,16 +42,6 @@ def read_meter(
 
 def _index(text: str, words: re.Pattern[str], quantities: Sequence[Quantity]) -> int | None:
     """Return the index of the first quantity after these words, None without one."""
-    return next(
-        (
-            index
-            for index, one in enumerate(quantities)
-            if words.search(text[max(0, one.start - _REACH) : one.start])
-        ),
-        None,
+    return first_index(
+        quantities, lambda one: bool(words.search(text[max(0, one.start - _REACH) : one.start]))
     )
-
-
-def _value(quantity: Quantity, field: InputField) -> float | None:
-    """Return a reading in the column's unit; without a unit it is in the column's."""
-    return convert(quantity.value, quantity.units, field) if quantity.units else quantity.value

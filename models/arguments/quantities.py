@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -161,6 +161,13 @@ def _units_named(name: str) -> tuple[tuple[str, str], ...]:
     text = with_plain_numbers(f"1 {name}")  # also `千件` and `万m3/d`
     quantity = find_quantities(text)[0]
     return quantity.units if quantity.end == len(text) else ()
+
+
+def first_index(
+    quantities: Sequence[Quantity], is_wanted: Callable[[Quantity], bool]
+) -> int | None:
+    """Return the index of the first quantity of which a condition is true, None for none."""
+    return next((index for index, one in enumerate(quantities) if is_wanted(one)), None)
 
 
 def find_runs(

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise, takewhile
+from operator import itemgetter
 
 from models.arguments.lexicon import Cue, Strength
 from models.arguments.quantities import MIN_RUN, Quantity, find_runs
@@ -107,7 +108,8 @@ def _is_row(text: str, last: Quantity, first: Quantity, apart: Sequence[Cue]) ->
 
 def _without_numbering(text: str, run: tuple[Quantity, ...]) -> tuple[Quantity, ...]:
     """Return a run without the numbers of its rows: lines that begin with 1, 2, 3."""
-    lines = [tuple(line for _, line in group) for _, group in groupby(_by_line(text, run), _first)]
+    by_line = groupby(_by_line(text, run), itemgetter(0))
+    lines = [tuple(one for _, one in group) for _, group in by_line]
     firsts = [line[0].value for line in lines]
     is_table = len(lines) > 1 and len({len(line) for line in lines}) == 1 and len(lines[0]) > 1
     is_numbered = firsts[0] in (0.0, 1.0) and all(b - a == 1 for a, b in pairwise(firsts))
@@ -123,11 +125,6 @@ def _by_line(text: str, run: Sequence[Quantity]) -> Iterator[tuple[int, Quantity
         line += text.count("\n", end, one.start)
         end = one.start
         yield line, one
-
-
-def _first(pair: tuple[int, Quantity]) -> int:
-    """Return the number of a line."""
-    return pair[0]
 
 
 def _log_lines(text: str, quantities: Sequence[Quantity]) -> list[tuple[Quantity, ...]]:

@@ -2,14 +2,13 @@
 
 import re
 
+from models.arguments.rewriting.numerals import HAN_DIGITS, NUMBER_WORDS
 from models.arguments.values import Reading
 from models.signature import InputField
 
 SUBGROUP_SIZE = "subgroup_size"
-_SMALL = "two three four five six seven eight nine ten"
-_WORDS = {word: value for value, word in enumerate(_SMALL.split(), start=2)}
-_HAN = dict(zip("两二三四五六七八九十", (2, 2, 3, 4, 5, 6, 7, 8, 9, 10), strict=True))
-_N = rf"(?P<size>\d{{1,2}}|{'|'.join(_WORDS)})"
+_TWO_TO_TEN = "|".join(list(NUMBER_WORDS)[2:11])
+_N = rf"(?P<size>\d{{1,2}}|{_TWO_TO_TEN})"
 _H = r"(?<![\d.第])(?P<size>\d{1,2}|[两二三四五六七八九十])"
 _THINGS = r"(?:\s+\w+){0,2}?"
 _COUNTER = r"\s*[个件只片支根瓶袋盒包块张台次条枚颗]?(?:[一-鿿]{1,3}?)?"
@@ -56,5 +55,5 @@ def _value(word: str) -> float | None:
     """Return the number that a figure or word means."""
     if word.isdigit():
         return float(word)
-    value = _WORDS.get(word, _HAN.get(word))
+    value = {**NUMBER_WORDS, **HAN_DIGITS, "十": 10}.get(word)
     return None if value is None else float(value)

@@ -11,9 +11,10 @@ from types import MappingProxyType
 
 from models.arguments.notations import UNIT_PATTERN
 
-_DIGITS: Mapping[str, int] = MappingProxyType(
+HAN_DIGITS: Mapping[str, int] = MappingProxyType(
     dict(zip("零〇一二三四五六七八九两", (0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 2), strict=True))
 )
+"""The value of each Chinese digit."""
 _TENS: Mapping[str, int] = MappingProxyType({"十": 10, "百": 100, "千": 1000})
 _SECTIONS: Mapping[str, int] = MappingProxyType({"万": 10_000, "亿": 100_000_000})
 _D = "[一二三四五六七八九两]"
@@ -37,16 +38,17 @@ _SMALL = (
     "sixteen seventeen eighteen nineteen"
 )
 _ROUND = "twenty thirty forty fifty sixty seventy eighty ninety"
-_WORDS: Mapping[str, int] = MappingProxyType(
+NUMBER_WORDS: Mapping[str, int] = MappingProxyType(
     {word: value for value, word in enumerate(_SMALL.split())}
     | {word: 10 * value for value, word in enumerate(_ROUND.split(), start=2)}
 )
+"""The value of each English word below a hundred."""
 _POWERS: Mapping[str, int] = MappingProxyType(
     {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 )
-_WORD = "|".join(sorted((*_WORDS, *_POWERS), key=len, reverse=True))
+_WORD = "|".join(sorted((*NUMBER_WORDS, *_POWERS), key=len, reverse=True))
 _ENGLISH = re.compile(
-    rf"(?<![A-Za-z\d-])(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
+    rf"(?<![A-Za-z\d-])(?:{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})"
     rf"(?:(?:(?<=hundred|housand|million)\s+and\s+|[\s-]+)(?:{_WORD}))*"
     rf"(?:\s+point(?P<decimals>(?:\s+(?:{'|'.join(_SMALL.split()[:10])}))+))?(?![A-Za-z-])",
     re.IGNORECASE,
@@ -98,9 +100,12 @@ _LONE_GROUP = re.compile(
 )
 
 
-# `每分钟1480转` is `1480转/分钟`.
+# `每分钟1480转` is `1480转/分钟`; also `每秒转40圈`, `一分钟能出2.5方`, `一小时出120件`.
 _EACH_TIME = re.compile(
-    r"[每一](秒钟?|分钟?|小时)\s*(\d+(?:\.\d+)?)\s*(立方米|立方|升|方|转(?![矩速])|件|个|只|台|片|包|箱|瓶)"
+    r"[每一](秒钟?|分钟?|小时|个小时|个钟头?)"
+    r"(?:(?:能|可以|可|大概|约|要|应该?)?(?:出|打|抽|走|转|跑|送|做|流|生产|输送|产))?"
+    r"\s*(\d+(?:\.\d+)?)\s*"
+    r"(立方米|立方|升|方|圈|转(?![矩速])|[个件只台片包箱瓶支根袋盒套枚罐张块条双把])"
 )
 _HOURS_JOINED = re.compile(r"(?<=\d)(?:hr?|小时)(?=\d{1,2}\s*(?:min|分))", re.IGNORECASE)
 
@@ -111,7 +116,7 @@ def with_plain_numbers(text: str) -> str:
     text = _HALF.sub("0.5", _AND_A_HALF.sub(_and_a_half, text))
     text = _HAN.sub(_from_han, text)
     text = _HAN_THOUSANDS.sub(lambda match: _scaled(match["number"], 1000), text)
-    text = _EACH_TIME.sub(r"\2\3/\1", text)
+    text = _EACH_TIME.sub(_from_each_time, text)
     text = _ENGLISH.sub(_from_english, text)
     text = _BARE_DECIMAL.sub("0.", text)
     if _DECIMAL_COMMA.search(text) and not _DECIMAL_POINT.search(text):
@@ -125,13 +130,18 @@ def with_plain_numbers(text: str) -> str:
     return _MANY.sub(_from_many, text)
 
 
+def _from_each_time(match: "re.Match[str]") -> str:
+    """Return a rate with its time behind it."""
+    return f"{match[2]}{match[3]}/{match[1].removeprefix('个')}"
+
+
 def _from_han(match: "re.Match[str]") -> str:
     """Return a Chinese number in digits; a single one only as decimal or before a unit."""
     whole, decimals = match["whole"], match["decimals"] or ""
     is_word = len(whole) == 1 and not decimals
     if is_word and (whole == "一" or not _UNIT_FOLLOWS.match(match.string, match.end())):
         return match[0]
-    fraction = "".join(str(_DIGITS[one]) for one in decimals)
+    fraction = "".join(str(HAN_DIGITS[one]) for one in decimals)
     return f"{_han_value(whole)}.{fraction}" if fraction else str(_han_value(whole))
 
 
@@ -140,8 +150,8 @@ def _han_value(text: str) -> int:
     total = section = digit = 0
     last_power = 1
     for one in text:
-        if one in _DIGITS:
-            digit = _DIGITS[one]
+        if one in HAN_DIGITS:
+            digit = HAN_DIGITS[one]
             last_power = 10 if one in "零〇" else last_power
         elif one in _TENS:
             section += (digit or 1) * _TENS[one]
@@ -163,12 +173,18 @@ def _from_english(match: "re.Match[str]") -> str:
     if len(numbers) > 1:
         return _from_series(match, numbers)
     value = _english_value(words)
-    decimals = "".join(str(_WORDS[one]) for one in (match["decimals"] or "").lower().split())
+    decimals = _decimals(match)
     has_unit = _UNIT_FOLLOWS.match(match.string, match.end()) is not None
     is_stated = has_unit or _AFTER_OF.search(match.string, 0, match.start()) is not None
     if not decimals and ((not is_stated and value < 10) or value == 1):
         return match[0]
     return f"{value}.{decimals}" if decimals else str(value)
+
+
+def _decimals(match: "re.Match[str]") -> str:
+    """Return the digits after `point`, empty for none."""
+    words = (match["decimals"] or "").lower().split()
+    return "".join(str(NUMBER_WORDS[one]) for one in words)
 
 
 def _from_series(match: "re.Match[str]", numbers: list[list[str]]) -> str:
@@ -182,7 +198,7 @@ def _from_series(match: "re.Match[str]", numbers: list[list[str]]) -> str:
     if is_spoken and (has_unit or first > _TEN):
         return str(first * 100 + second)
     values = [str(_english_value(one)) for one in numbers]
-    decimals = "".join(str(_WORDS[one]) for one in (match["decimals"] or "").lower().split())
+    decimals = _decimals(match)
     if decimals:
         values[-1] = f"{values[-1]}.{decimals}"
     is_series = len(values) >= _MIN_SERIES or all(len(one) > 1 for one in values)
@@ -195,8 +211,8 @@ def _split_numbers(words: list[str]) -> list[list[str]]:
     for word in words:
         before = numbers[-1][-1] if numbers else ""
         goes_on = word in _POWERS or before in _POWERS
-        if not goes_on and _WORDS.get(before, 0) >= _TWENTY:
-            goes_on = 0 < _WORDS[word] < _TEN
+        if not goes_on and NUMBER_WORDS.get(before, 0) >= _TWENTY:
+            goes_on = 0 < NUMBER_WORDS[word] < _TEN
         if numbers and goes_on:
             numbers[-1].append(word)
         else:
@@ -214,7 +230,7 @@ def _english_value(words: list[str]) -> int:
             total += (part or 1) * _POWERS[word]
             part = 0
         else:
-            part += _WORDS[word]
+            part += NUMBER_WORDS[word]
     return total + part
 
 
@@ -239,5 +255,5 @@ def _scaled(number: str, factor: int) -> str:
 def _and_a_half(match: "re.Match[str]") -> str:
     """Return `一分半` as `1.5分`."""
     number = match["number"]
-    whole = int(number) if number.isdigit() else _DIGITS[number]
+    whole = int(number) if number.isdigit() else HAN_DIGITS[number]
     return f"{whole}.5{match['unit'] or match['later']}"

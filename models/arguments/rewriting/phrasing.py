@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from models.arguments.quantities import is_unit
+from models.arguments.rewriting.numerals import NUMBER_WORDS
 
 _N = r"(?<![\d.])[-+]?(?:\d+(?:\.\d+)?|\.\d+)"
 _VOLUME = "立方米|立方|方|升"
@@ -21,15 +22,13 @@ def _rule(pattern: str, replacement: str | Callable[["re.Match[str]"], str]) -> 
     return re.compile(pattern, re.IGNORECASE | re.MULTILINE), replacement
 
 
-_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
-_NUMBERS = {word: value for value, word in enumerate(_WORDS, start=1)}
 _PARTS = {"half": 0.5, "quarter": 0.25, "three quarters": 0.75}
 
 
 def _from_part(match: "re.Match[str]") -> str:
     """Return a number and a part of one in digits."""
     word = match[1].lower()
-    whole = int(word) if word.isdigit() else _NUMBERS[word]
+    whole = int(word) if word.isdigit() else NUMBER_WORDS[word]
     return f"{whole + _PARTS[match[2].lower()]:g}"
 
 
@@ -61,7 +60,6 @@ _RULES: tuple[_Rule, ...] = (
         r"\2 \1, \5 \4",
     ),
     _rule(r"(?<![\d.])(\d+)\s?(度|米|公斤|吨|方|升|安|千瓦|块)半(?![径年天])", r"\1.5\2"),
-    _rule(r"(?<![\d.])(\d+) and (?:an? )?(half|quarter|three quarters)\b", _from_part),
     # `spins 1,900 a minute`, `14 cubic metres of it an hour`
     _rule(
         r"\b(spins?|turns?|runs?|rotates?|revolves?)(\s+(?:at\s+)?)(\d[\d,]*)\s+(?:times\s+)?"
@@ -88,12 +86,6 @@ _RULES: tuple[_Rule, ...] = (
         rf"[一每]({_VOLUME})(?:液体|介质|水|油)?(?:重|是|为|约|合|有|大概)?\s*({_N})\s*({_MASS})(?![A-Za-z])",
         r"\2\3/\1",
     ),
-    # A rate: `每秒转40圈`, `一分钟能出2.5方`, `一小时出120件`.
-    _rule(
-        r"[每一](秒钟?|分钟?|小时|个小时|个钟头?)(?:能|可以|可|大概|约|要|应该?)?(?:出|打|抽|走|转|跑|送|做|流|生产|输送|产)\s*"
-        rf"({_N})\s*(立方米|立方|升|方|圈|转(?![矩速])|{_COUNTER})",
-        lambda match: f"{match[2]}{match[3]}/{match[1].removeprefix('个')}",
-    ),
     # `每百件86度` is 86度 for a hundred pieces.
     _rule(
         rf"每\s*(千|百|万|1000|100)\s*({_COUNTER})[一-鿿]{{0,2}}?(?:耗电|用电|耗能|电耗)?(?:为|是|约|要|需|:)?\s*({_N})\s*"
@@ -101,18 +93,15 @@ _RULES: tuple[_Rule, ...] = (
         r"\3\4/\1\2",
     ),
 )
+_ONE_TO_TWELVE = "|".join(list(NUMBER_WORDS)[1:13])
 _AND_A_PART = re.compile(
-    rf"\b(?P<whole>\d{{1,4}}|{'|'.join(_WORDS)}) and (?:an? )?"
-    r"(?P<part>half|quarter|three quarters)\b",
-    re.IGNORECASE,
+    rf"\b(\d{{1,4}}|{_ONE_TO_TWELVE}) and (?:an? )?(half|quarter|three quarters)\b", re.IGNORECASE
 )
-_DIGIT_WORDS = "zero|oh|one|two|three|four|five|six|seven|eight|nine"
+_DIGIT_WORDS = "|".join(("oh", *list(NUMBER_WORDS)[:10]))
 _NO_NUMBER_BEFORE = "".join(
     f"(?<!{end} )" for end in (*_DIGIT_WORDS.split("|"), "ten", "teen", "ty", "eleven", "twelve")
 )
 _BARE_POINT = re.compile(rf"{_NO_NUMBER_BEFORE}\bpoint(?= (?:{_DIGIT_WORDS})\b)", re.IGNORECASE)
-
-
 _HOUR_AND_A_HALF = re.compile(r"\b(?:an|one) hour and a half\b", re.IGNORECASE)
 _HALF_AN_HOUR = re.compile(r"(?<!and )\b(?:half an hour|half hour)\b", re.IGNORECASE)
 _WEEKDAY = re.compile(
@@ -133,6 +122,7 @@ def with_plain_fractions(text: str) -> str:
 
 def with_plain_phrases(text: str) -> str:
     """Return a normalized text with plain digits and its phrases rewritten."""
+    text = _AND_A_PART.sub(_from_part, text)  # `seventeen and a half` is `17 and a half` by now
     if len(_WEEKDAY.findall(text)) >= _MIN_WEEKDAYS:  # the days of a series
         text = _WEEKDAY.sub("", text)
     for pattern, replacement in _RULES:

@@ -11,11 +11,10 @@ from models.arguments.notations import kind_of, per_piece
 from models.arguments.other_units import OTHER
 from models.arguments.quantities import find_quantities, normalize, stated_units
 from models.arguments.rewriting.numerals import with_plain_numbers
-from models.arguments.tables.structured import Cell, Table
+from models.arguments.tables.structured import EMPTY, Cell, Table
 from models.arguments.values import Problem, ProblemKind, Reading, Source
 from models.signature import BYTES, InputField
 
-_NOTHING = frozenset({"", "?", "-", "--", "/", "n/a"})
 _RUN_TIME = "time per piece"
 _LIST = re.compile(r"[\s,;、|/]+")
 # What follows a number and its unit in a cell is an unknown unit, but for a note in brackets.
@@ -27,7 +26,7 @@ def read_cell(field: InputField, cell: Cell) -> Reading | Problem | None:
     if isinstance(cell.value, list):
         return read_series(field, cell.value, cell.unit)
     text = _as_text(cell.value)
-    if text in _NOTHING:
+    if text.lower() in EMPTY:
         return None
     if field.length is not None:
         return read_series(field, _LIST.split(text), cell.unit)

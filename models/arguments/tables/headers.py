@@ -62,8 +62,8 @@ def fields_of(names: Sequence[str], fields: Sequence[InputField]) -> list[InputF
     found: list[InputField | None] = [field_of(name, fields) for name in names]
     found = [one if one not in found[:place] else None for place, one in enumerate(found)]
     for place, name in enumerate(names):
-        if found[place] is None and len(name) <= _MAX_LABEL_LENGTH:
-            labelled = labelled_field(name, fields)
+        if found[place] is None:
+            labelled = _field_of_words(name, fields)
             found[place] = labelled if labelled not in found else None
     if sum(one is not None for one in found) >= _MIN_NAMED:
         _add_by_unit(names, fields, found)
@@ -87,9 +87,13 @@ def _add_by_unit(
 
 def labelled_field(label: str, fields: Sequence[InputField]) -> InputField | None:
     """Return the column that the first cell of a line names: the only one that its words name."""
-    named = field_of(label, fields)
-    if named is not None or len(label) > _MAX_LABEL_LENGTH:
-        return named
+    return field_of(label, fields) or _field_of_words(label, fields)
+
+
+def _field_of_words(label: str, fields: Sequence[InputField]) -> InputField | None:
+    """Return the only column that words within a label name."""
+    if len(label) > _MAX_LABEL_LENGTH:
+        return None
     cues = find_cues(normalize(label), tuple(fields))
     columns = {cue.column for cue in cues if cue.strength is Strength.NAME}
     return next((one for one in fields if {one.name} == columns), None)
@@ -104,25 +108,23 @@ def unit_of_header(name: str, field: InputField) -> str | None:
         return None
     if rate := _RATE.search(name):
         return rate["unit"]
-    match = _HEADER_UNIT.search(name)
-    if match is not None:
-        return match[1] if is_unit(match[1]) else None
-    stem = _stem_and_unit(name, field)
-    if stem is not None:
-        return stem[1]
-    return None if names_column(name, field) else _any_unit(name)
+    if _HEADER_UNIT.search(name) is None:
+        unit = _unit_after(name, field)
+        if unit is not None or names_column(name, field):
+            return unit
+    return _any_unit(name)
 
 
 def _is_named(name: str, field: InputField) -> bool:
     """Return whether a key or header names a column, also as `torque_Nm` or `idealCycle_s`."""
-    return names_column(name, field) or _stem_and_unit(name, field) is not None
+    return names_column(name, field) or _unit_after(name, field) is not None
 
 
-def _stem_and_unit(name: str, field: InputField) -> tuple[str, str] | None:
-    """Return a name without the unit at its end, and that unit; None if it has none."""
+def _unit_after(name: str, field: InputField) -> str | None:
+    """Return the unit at the end of a column's name, None if it is not its name or has none."""
     for stem, unit in _splits(name):
         if (stem == field.name or names_column(stem, field)) and is_unit(unit):
-            return stem, unit
+            return unit
     return None
 
 

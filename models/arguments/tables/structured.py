@@ -9,8 +9,8 @@ from typing import Any
 from models.arguments.tables.headers import fields_of, unit_of_header
 from models.signature import InputField
 
-MAX_ROWS = 1_000
 _MAX_OBJECTS, _MAX_KEYS = 20, 400
+_MIN_NAMED = 2
 _RULE = re.compile(r"[\s|:+-]+")
 _SEPARATORS = ("\t", "|", ";", ",")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
@@ -24,23 +24,13 @@ class Cell:
     unit: str | None = None
 
 
+# The text of a cell that states nothing.
+EMPTY = frozenset({"", "?", "-", "--", "—", "/", "n/a"})
 Table = Sequence[Mapping[str, Cell]]
 """Rows of cells by column; columns that the specialist does not have are left out."""
 
 
-def find_table(text: str, fields: Sequence[InputField]) -> tuple[Table, str]:
-    """Return the rows that a text has as JSON or as a table, and the text without them.
-
-    No rows if there is no table with a column of the specialist.
-    """
-    for find in (_find_json, _find_lines):
-        table, rest = find(text, fields)
-        if table:
-            return table[:MAX_ROWS], rest
-    return (), text
-
-
-def _find_json(text: str, fields: Sequence[InputField]) -> tuple[Table, str]:
+def find_json(text: str, fields: Sequence[InputField]) -> tuple[Table, str]:
     """Return the rows of the first JSON value with the specialist's columns."""
     decoder = json.JSONDecoder()
     position = 0
@@ -99,7 +89,7 @@ def _fields_of_keys(
     return found
 
 
-def _find_lines(text: str, fields: Sequence[InputField]) -> tuple[Table, str]:
+def find_lines(text: str, fields: Sequence[InputField]) -> tuple[Table, str]:
     """Return the rows of the first table of lines whose header names two of the columns."""
     lines = text.split("\n")
     for number, line in enumerate(lines[:-1]):
@@ -107,41 +97,46 @@ def _find_lines(text: str, fields: Sequence[InputField]) -> tuple[Table, str]:
             header = cells_of(line, separator)
             if len(header) < 2 or any(_NUMBER.fullmatch(cell) for cell in header):
                 continue
-            columns = fields_of(header, fields)
-            if sum(one is not None for one in columns) < 2:
-                continue
-            rows, end = _read_rows(lines, number + 1, separator, header, columns)
+            cells, end = _rows_below(lines, number + 1, separator, len(header))
+            rows = _named_rows(header, cells, fields) if cells else []
             if rows:
                 return rows, "\n".join([*lines[:number], *lines[end:]])
     return (), text
 
 
-def _read_rows(
-    lines: Sequence[str],
-    start: int,
-    separator: str,
-    header: Sequence[str],
-    columns: Sequence[InputField | None],
-) -> tuple[list[Mapping[str, Cell]], int]:
-    """Return the rows below a header and the number of the first line after them."""
-    rows: list[Mapping[str, Cell]] = []
-    named = [
-        (place, field.name, unit_of_header(name, field))
-        for place, (name, field) in enumerate(zip(header, columns, strict=True))
-        if field is not None
-    ]
+def _rows_below(
+    lines: Sequence[str], start: int, separator: str, width: int
+) -> tuple[list[list[str]], int]:
+    """Return the cells of the rows below a header and the number of the first line after them."""
+    rows: list[list[str]] = []
     number = start
     while number < len(lines):
-        line = lines[number]
-        if separator == "|" and line.strip() and _RULE.fullmatch(line.strip()):
-            number += 1
-            continue
-        cells = cells_of(line, separator)
-        if len(cells) != len(header) or not any(_NUMBER.fullmatch(cell) for cell in cells):
-            break
-        rows.append({name: Cell(cells[place], unit) for place, name, unit in named if cells[place]})
+        line = lines[number].strip()
+        is_rule = separator == "|" and line and _RULE.fullmatch(line)
+        if not is_rule:
+            cells = cells_of(line, separator)
+            if len(cells) != width or not any(_NUMBER.fullmatch(cell) for cell in cells):
+                break
+            rows.append(cells)
         number += 1
     return rows, number
+
+
+def _named_rows(
+    header: Sequence[str], rows: Sequence[Sequence[str]], fields: Sequence[InputField]
+) -> list[Mapping[str, Cell]]:
+    """Return the rows by column, none if the header names fewer than two columns."""
+    named = [
+        (place, field.name, unit_of_header(header[place], field))
+        for place, field in enumerate(fields_of(header, fields))
+        if field is not None
+    ]
+    if len(named) < _MIN_NAMED:
+        return []
+    return [
+        {name: Cell(cells[place], unit) for place, name, unit in named if cells[place]}
+        for cells in rows
+    ]
 
 
 def cells_of(line: str, separator: str) -> list[str]:

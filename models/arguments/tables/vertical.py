@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from models.arguments.leftovers import NEW
 from models.arguments.quantities import is_unit
 from models.arguments.tables.headers import labelled_field, unit_of_header
-from models.arguments.tables.structured import Cell, Table, cells_of
+from models.arguments.tables.structured import EMPTY, Cell, Table, cells_of
 from models.signature import InputField
 
 _SEPARATORS = ("\t", "|")
 _RULE = re.compile(r"[\s|:+=-]+")
-_EMPTY = frozenset({"", "?", "？", "-", "--", "—", "/", "n/a"})
 _HAS_DIGIT = re.compile(r"\d")
 _MIN_LINES = 2
 
@@ -52,7 +51,7 @@ def _cells_of_row(cells: Sequence[str], fields: Sequence[InputField]) -> Mapping
         unit = values.pop()
     elif unit is None and len(values) > 1 and is_unit(values[0]):
         unit = values.pop(0)
-    stated = [one for one in values if one.lower() not in _EMPTY]
+    stated = [one for one in values if one.lower() not in EMPTY]
     new = next((one for one in fields if one.name == NEW + field.name), None)
     if new is not None and len(stated) == 2:
         return {field.name: Cell(stated[0], unit), new.name: Cell(stated[1], unit)}

@@ -1,8 +1,9 @@
-"""Numbers of a text that are no values: ordinals, times of day, counts, those taken back."""
+"""Numbers of a text that are no values: ordinals, times of day, counts, what others replace."""
 
 import re
 from collections.abc import Sequence
 
+from models.arguments.corrections import earlier_values, nameplate_values
 from models.arguments.other_units import OTHER
 from models.arguments.quantities import Quantity
 
@@ -52,7 +53,7 @@ _IN_GROUPS = re.compile(
 )
 
 
-def find_asides(text: str, quantities: Sequence[Quantity], has_series: bool) -> set[int]:
+def find_ignored(text: str, quantities: Sequence[Quantity], has_series: bool) -> set[int]:
     """Return the indices of the numbers that are no values.
 
     Counts of points are none where the specialist takes series (`has_series`).
@@ -60,7 +61,8 @@ def find_asides(text: str, quantities: Sequence[Quantity], has_series: bool) -> 
     clocks = {place for match in _CLOCK.finditer(text) for place in range(*match.span())}
     last = len(quantities) - 1
     labels = _label_numbers(text) if has_series else frozenset()
-    return {
+    replaced = nameplate_values(text, quantities) | earlier_values(text, quantities)
+    return replaced | {
         index
         for index, one in enumerate(quantities)
         if one.start in labels
