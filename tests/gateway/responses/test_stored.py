@@ -13,6 +13,7 @@ from tests.support.builders import client as http_client
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
 from tests.support.openai_client import openai_client
+from tests.support.waiting import until_true
 
 PATH = "/v1/responses"
 ASKED: dict[str, Any] = {"model": CHAT, "input": "How much pressure?", "max_output_tokens": 6}
@@ -202,8 +203,12 @@ class TestDeletion:
         await stream.close()
         row = await gateway.row()
         assert row["settlement"] == "client_abort"
-        found = await client.responses.retrieve(row["request_id"].replace("req_", "resp_"))
-        assert found.status == "cancelled"
+        response_id = row["request_id"].replace("req_", "resp_")
+
+        async def is_stored() -> bool:
+            return (await client.responses.retrieve(response_id)).status == "cancelled"
+
+        await until_true(is_stored)  # the usage row is written first
 
     async def test_response_that_is_not_in_the_background_cannot_be_cancelled(
         self, client: AsyncOpenAI
