@@ -1,6 +1,6 @@
 """The answer about decisions: a language model's text if it may be used, or a composed one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.collaboration.decisions import Decision, disagreements
 from models.arguments import Row
@@ -28,7 +28,10 @@ def problems_of(
     ]
     described = [decision.tool.description for decision in decisions]
     sources = [f"{decision.tool.model} {decision.tool.version}" for decision in decisions]
-    return check_answer(answer, findings, inputs, [*texts, *described, *sources])
+    names = [name for decision in decisions for name in _names(decision)]
+    # The names of figures in both languages, as `L10`.
+    names += [composed_answer(decisions, language) for language in ("en", "zh")]
+    return check_answer(answer, findings, inputs, [*texts, *described, *sources], names)
 
 
 def composed_answer(decisions: Sequence[Decision], language: str) -> str:
@@ -56,6 +59,15 @@ def _composed(decision: Decision, language: str) -> str:
     if len(decision.findings) == 1:
         return texts[0]
     return numbered_rows(texts, len(decision.findings), language)
+
+
+def _names(decision: Decision) -> Iterator[str]:
+    """Yield the names of a decision's columns, and the texts in them."""
+    signature = decision.tool.signature
+    yield from (column.name for column in signature.inputs)
+    yield from (column.name for column in signature.outputs)
+    for row in decision.inputs:
+        yield from (reading.value for reading in row.values() if isinstance(reading.value, str))
 
 
 def _known(decision: Decision, row: Row) -> list[Known]:

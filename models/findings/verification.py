@@ -1,7 +1,7 @@
 """Check a language model's words about findings: each figure must be one of theirs.
 
-Checked like citations: an answer with a figure of its own, without the main figure, or with the
-opposite verdict is not used.
+Checked like citations: an answer with a figure or a name of its own, without the main figure, or
+with the opposite verdict is not used.
 """
 
 import math
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from models.arguments.notations import kind_of
 from models.arguments.quantities import Quantity, find_quantities, normalize
 from models.findings.finding import Finding, Stated, Verdict
+from models.findings.names import foreign_names
 from models.findings.sentences import number_text
 from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
@@ -48,13 +49,17 @@ class Known:
 
 
 def check_answer(
-    answer: str, findings: Sequence[Finding], inputs: Sequence[Known], texts: Sequence[str]
+    answer: str,
+    findings: Sequence[Finding],
+    inputs: Sequence[Known],
+    texts: Sequence[str],
+    names: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return what is wrong with an answer about findings; nothing if it may be used.
 
     inputs: the values that were sent to the specialists; texts: the question and the descriptions
-    of the tools, whose numbers may be repeated. Each entry is what the answer must not have, or
-    lacks.
+    of the tools, whose numbers and names may be repeated; names: further texts whose names may be,
+    as those of columns. Each entry is what the answer must not have, or lacks.
     """
     if not answer.strip():
         return ("an answer",)
@@ -63,6 +68,7 @@ def check_answer(
     known = [*_known_of(findings), *inputs, *_known_of_texts(texts)]
     foreign = [one.text for one in quantities if not any(_is_same(one, k) for k in known)]
     foreign += [one for one in _PLACEHOLDER.findall(answer) if not any(one in t for t in texts)]
+    foreign += foreign_names(answer, [*texts, *names, *_texts_of(findings)])
     lacking = [name for finding in findings for name in _lacking(finding, normal, quantities)]
     return tuple(dict.fromkeys([*foreign, *lacking]))
 
@@ -97,6 +103,17 @@ def _states(stated: Stated, quantities: Sequence[Quantity]) -> bool:
     return isinstance(value, float) and any(
         _is_same(one, Known(value, stated.unit)) for one in quantities
     )
+
+
+def _texts_of(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield what findings name: outputs, classes, reasons, and inputs outside their range."""
+    for finding in findings:
+        yield from finding.reasons
+        yield from (name for name, _ in finding.outside)
+        for stated in finding.figures:
+            yield stated.name
+            if isinstance(stated.value, str):
+                yield stated.value
 
 
 def _known_of(findings: Iterable[Finding]) -> Iterator[Known]:

@@ -32,6 +32,7 @@ from serving.text.enum_requests import restrict_to_enum, wrap_enum_answers
 from serving.text.one_process_engine import OneProcessEngine
 from serving.text.replica_counters import ReplicaCounters
 from serving.text.tool_call_parser import register_parsers
+from serving.weights.conversion import CHAT_TEMPLATE_FILE
 
 # Ray's configuration requires an id, but the engine assigns its own.
 _UNUSED_LORA_ID = 0
@@ -56,6 +57,7 @@ class EngineServer(LLMServer):
         self._enum_prefix: str | None = settings.get(ENUM_PREFIX_KEY)
         self._base_names = frozenset(settings.get(BASE_NAMES_KEY, ()))
         _skip_downloads(self._llm_config)
+        name_chat_template(self._llm_config)
         await super().start()  # type: ignore[no-untyped-call]
         self._adapter_store = AdapterStore(Path(settings.get(CUSTOMER_ADAPTERS_KEY, "")))
         # Public names of customers' adapters by the engine's names for them, their ids.
@@ -188,6 +190,17 @@ def _skip_downloads(config: LLMConfig) -> None:
     if Path(engine.actual_hf_model_id).is_dir():
         callback: Any = config.get_or_create_callback()
         callback.ctx.run_init_node = False
+
+
+def name_chat_template(config: LLMConfig) -> None:
+    """Let the engine take the chat template from the file beside its weights, if there is one.
+
+    vLLM otherwise first looks for it in an image processor, for which it reads the tokenizer again.
+    """
+    engine: Any = config.get_engine_config()
+    template = Path(engine.actual_hf_model_id, CHAT_TEMPLATE_FILE)
+    if template.is_file():
+        engine.frontend_kwargs.setdefault("chat_template", str(template))
 
 
 async def _variant_not_loaded() -> AsyncGenerator[Any, None]:

@@ -22,12 +22,13 @@ from serving.weights.packages import gguf_parts
 
 # The folder of the catalog's files: chat templates, adapters, artefacts.
 MODELS_FOLDER = CATALOG_FILE.parent
+# Beside the weights that vLLM loads.
+CHAT_TEMPLATE_FILE = "chat_template.jinja"
 # The files that peft writes and vLLM loads.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 # Part of the folder names: increase it when the conversion changes, to convert again.
 _CONVERSION_VERSION = "1"
 _DOWNLOADS = "downloads"
-_TEMPLATE = "chat_template.jinja"
 # Shares of the progress: downloads take most of the time.
 _DOWNLOADED, _ASSEMBLED = 0.5, 0.1
 
@@ -119,9 +120,9 @@ def _put_chat_template(weights: Weights, folder: Path) -> None:
     """Put the catalog's chat template into a folder that has another one; whole or not at all."""
     if weights.chat_template is None:
         return
-    wanted, target = chat_template_path(weights).read_bytes(), folder / _TEMPLATE
+    wanted, target = chat_template_path(weights).read_bytes(), folder / CHAT_TEMPLATE_FILE
     if not target.is_file() or target.read_bytes() != wanted:
-        scratch = folder / f".{_TEMPLATE}.{os.getpid()}"
+        scratch = folder / f".{CHAT_TEMPLATE_FILE}.{os.getpid()}"
         scratch.write_bytes(wanted)
         scratch.replace(target)
 

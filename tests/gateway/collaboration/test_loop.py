@@ -133,6 +133,21 @@ async def test_second_wrong_answer_is_replaced_by_a_composed_one_and_the_second_
     assert [waived for _, _, waived in steps.asked] == [False, True]
 
 
+@pytest.mark.parametrize(
+    ("addition", "origin"),
+    [
+        ("/dom_constraint_index, uptime_factor", AnswerOrigin.COMPOSED),
+        ("Stop P-204.", AnswerOrigin.COMPOSED),
+        ("It depends on rotational_speed and failure_probability.", AnswerOrigin.VERIFIED),
+    ],
+)
+async def test_answer_with_a_name_that_nobody_gave_is_not_used(
+    addition: str, origin: AnswerOrigin
+) -> None:
+    steps = Steps([Reply(f"{GOOD.text} {addition}")], [FAILS])
+    assert (await converse(steps, TEXT)).origin is origin
+
+
 async def test_model_that_fails_after_the_specialist_leaves_a_composed_answer() -> None:
     steps = Steps([UpstreamFailed("gone")], [FAILS])
     assert (await converse(steps, TEXT)).origin is AnswerOrigin.COMPOSED

@@ -153,6 +153,23 @@ def test_numbers_of_the_question_and_list_markers_may_be_repeated() -> None:
     assert check_answer(answer, [FAILS], [], ["Will machine no. 7 fail?"]) == ()
 
 
+@pytest.mark.parametrize(
+    ("addition", "foreign"),
+    [
+        ("/dom_constraint_index、uptime_factor", ("dom_constraint_index", "uptime_factor")),
+        ("Replace bearing SKF6205 of P-205.", ("SKF6205", "P-205")),
+        ("按 ISO9001 记录。", ("ISO9001",)),
+        ("The torque of P-204 and good quantity decide, CO2 does not.", ()),
+        ("决定因素是 tool_wear 和 GOOD_QUANTITY（P-204）。", ()),
+    ],
+)
+def test_names_that_nobody_gave_are_foreign(addition: str, foreign: tuple[str, ...]) -> None:
+    asked, columns = ["Will P204 fail?"], ["tool_wear", "good_quantity"]
+    answer = f"Failure is expected with 93.1 %. {addition}"
+    problems = check_answer(answer, [FAILS], [], asked, columns)
+    assert set(problems) == set(foreign)
+
+
 def test_missing_columns_are_asked_for_with_meaning_unit_and_limits() -> None:
     asked = ask_for("m", INPUTS, [], "en", INPUTS)
     assert "torque (At the spindle, 0–500 N·m)" in asked

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from ray.serve import llm
     from vllm import reasoning, tool_parsers
 
-    from serving.text import engine_plugin
+    from serving.text import engine_plugin, engine_server
 else:
     llm = LazyModule("ray.serve.llm")
     vllm_models = LazyModule("ray.llm._internal.serve.engines.vllm.vllm_models")
     reasoning = LazyModule("vllm.reasoning")
     tool_parsers = LazyModule("vllm.tool_parsers")
     engine_plugin = LazyModule("serving.text.engine_plugin")
+    engine_server = LazyModule("serving.text.engine_server")
 
 pytestmark = NEEDS_VLLM
 ONE = Scaling(1, 1, 16.0, 600.0)
@@ -87,3 +88,30 @@ def test_settings_of_requests_are_fields_of_vllm() -> None:
     assert {"thinking_token_budget", "reasoning_effort"} <= set(fields)
     details = LazyModule("vllm.entrypoints.serve.engine.protocol").CompletionTokenUsageInfo
     assert "reasoning_tokens" in details.model_fields
+
+
+class TestChatTemplate:
+    def test_template_beside_the_weights_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+        config = llm.LLMConfig(
+            model_loading_config={"model_id": "m", "model_source": str(tmp_path)}
+        )
+        engine_server.name_chat_template(config)
+        named = config.get_engine_config().frontend_kwargs
+        assert named == {"chat_template": str(tmp_path / "chat_template.jinja")}
+
+    def test_weights_without_one_leave_it_to_vllm(self, tmp_path: Path) -> None:
+        config = llm.LLMConfig(
+            model_loading_config={"model_id": "m", "model_source": str(tmp_path)}
+        )
+        engine_server.name_chat_template(config)
+        assert config.get_engine_config().frontend_kwargs == {}
+
+    def test_template_of_the_catalog_entry_is_kept(self, tmp_path: Path) -> None:
+        (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+        config = llm.LLMConfig(
+            model_loading_config={"model_id": "m", "model_source": str(tmp_path)},
+            engine_kwargs={"chat_template": "other.jinja"},
+        )
+        engine_server.name_chat_template(config)
+        assert config.get_engine_config().frontend_kwargs["chat_template"] == "other.jinja"

@@ -121,7 +121,10 @@ def _order(item: pytest.Item) -> int:
     return 1 if item.get_closest_marker("alone") else 2
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
+    """Record how many tests use the engine, before pytest-xdist tells the controller, which starts
+    it then: with one worker it is not told again."""
     config = session.config
     if config.getoption("collectonly"):
         return
