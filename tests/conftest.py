@@ -25,6 +25,7 @@ from tests.support.migrated_database import copy_files, migrated_files
 from tests.support.paying.service import PayingService, run_paying_service
 from tests.support.profile import PROFILE
 from tests.support.serving import APPLICATIONS
+from tests.support.shared_statements import share_statements
 from tests.support.steady_loop import use_steady_loops
 from tests.support.stories.story import Story
 from tests.support.stories.stripe_story import StripeStory, run_stripe_story
@@ -33,6 +34,7 @@ from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 os.environ["MAAS_PROFILE"] = PROFILE
 
 use_steady_loops()
+share_statements()
 
 pytest_plugins = (
     "tests.support.engine.plugin",

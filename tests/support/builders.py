@@ -31,6 +31,7 @@ from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 from infra.timing import Timing
 from models.catalog import Catalog, Meter, Task, load_catalog
+from tests.support.connecting import POOLS
 from tests.support.fakes import names
 from tests.support.first_customer import BASE_TABLES, FIRST_CUSTOMER, NAME, write_secret
 from tests.support.first_customer import PLENTY as PLENTY
@@ -234,12 +235,11 @@ class Gateway:
         """The findings of `maas reconcile`, which has no time limit, unlike a gateway's queries."""
         url = self.parts.settings.database_url
         assert url is not None
-        database = Database(url.get_secret_value(), pool_size=1)
-        try:
-            async with database.transaction() as session:
-                return await reconcile(session)
-        finally:
-            await database.close()
+        async with (
+            POOLS.apart(url.get_secret_value()) as database,
+            database.transaction() as session,
+        ):
+            return await reconcile(session)
 
     async def caught_up(self) -> None:
         """Wait until this process has read the newest change of keys, limits and models."""

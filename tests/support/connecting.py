@@ -5,8 +5,8 @@ looks up each table again: together that takes longer than most tests do.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from gateway.process.database_pools import DatabaseConnections, create_connections
@@ -49,6 +49,7 @@ class Pools:
     lasting_url: str = ""
     idle: dict[Kind, list[tuple[LastingConnections, Counting]]] = field(default_factory=dict)
     taken: dict[int, tuple[Kind, LastingConnections, Counting]] = field(default_factory=dict)
+    checking: Database | None = None
 
     def connect(self, url: str, settle_timeout_s: float, metrics: Metrics) -> DatabaseConnections:
         """Replaces the gateway's `create_connections`."""
@@ -70,7 +71,24 @@ class Pools:
             await close_if_used(pool)
         self.idle.setdefault(kind, []).append((lasting, counting))
 
+    @asynccontextmanager
+    async def apart(self, url: str) -> AsyncIterator[Database]:
+        """A database of one connection that no gateway has, for checks of what gateways wrote."""
+        if url != self.lasting_url:
+            database = Database(url, pool_size=1)
+            try:
+                yield database
+            finally:
+                await database.close()
+            return
+        if self.checking is None:
+            self.checking = Database(url, pool_size=1)
+        yield self.checking
+        await close_if_used(self.checking)
+
     async def stop(self) -> None:
+        if self.checking is not None:
+            await self.checking.close()
         for waiting in self.idle.values():
             for connections, _ in waiting:
                 await connections.close()

@@ -1,7 +1,5 @@
 """Identity services on a real database, and an account with its owner."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from billing.tables import Account
@@ -14,12 +12,10 @@ from tests.support.stories.story import Calendar
 
 
 @pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
-    database = Database(database_url, pool_size=8)
+async def desk(working: Database) -> Desk:
     clock = Calendar()
     links = Links("https://maas.example")
-    yield Desk(database, clock, build_identity(database, clock, b"s" * 32, links, QUICK))
-    await database.close()
+    return Desk(working, clock, build_identity(working, clock, b"s" * 32, links, QUICK))
 
 
 @pytest.fixture

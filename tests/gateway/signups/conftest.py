@@ -1,6 +1,5 @@
 """A sign-up service on a real database, with a settable clock."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -23,11 +22,10 @@ def given(database_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def desk(database_url: str, given: Settings) -> AsyncIterator[Desk]:
-    database, clock = Database(database_url, pool_size=8), Calendar()
+async def desk(working: Database, given: Settings) -> Desk:
+    clock = Calendar()
     links = Links("https://maas.example")
-    yield Desk(database, clock, build_identity(database, clock, secret_key(given), links, QUICK))
-    await database.close()
+    return Desk(working, clock, build_identity(working, clock, secret_key(given), links, QUICK))
 
 
 @pytest.fixture

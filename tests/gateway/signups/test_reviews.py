@@ -309,7 +309,9 @@ class TestPayers:
 
 
 async def grants_in_force(desk: Desk) -> list[UUID]:
-    rows = await desk.sql("select id from signup where grant_id is not null and revoked_at is null")
+    rows = await desk.sql(
+        "select id from signup where grant_id is not null and revoked_at is null order by id"
+    )
     return [row[0] for row in rows]
 
 

@@ -22,8 +22,8 @@ _LEADING = pytest.StashKey["Leading"]()
 _WORKER_INPUT = "engine_folder"
 # Not `serving`: keywords have the names of folders too, so all of tests/serving would have it.
 _USER = "real_engine"
-# Folders of tests that wait for programs, or for services that are slow or away.
-_WAITING = frozenset({"processes", "stories"})
+# Folders and modules of tests that wait for programs, or for services that are slow or away.
+_WAITING = frozenset({"processes", "stories", "test_upstream_faults.py"})
 # The part of the other tests that comes before those that use the engine.
 _BEFORE = 0.85
 
