@@ -21,6 +21,7 @@ from tests.support.builders import Gateway, Limited, run_gateway
 from tests.support.connecting import POOLS, close_if_used
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.support.first_customer import FIRST_CUSTOMER
+from tests.support.heavy import IMPORTED, imported_large
 from tests.support.migrated_database import copy_files, migrated_files
 from tests.support.paying.service import PayingService, run_paying_service
 from tests.support.profile import PROFILE
@@ -44,13 +45,14 @@ pytest_plugins = (
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection() -> Iterator[Any]:
+def pytest_collection(session: pytest.Session) -> Iterator[Any]:
     """Imported modules keep millions of objects: exclude them from garbage collection, which would
     scan them repeatedly during imports and tests."""
     gc.disable()
     try:
         return (yield)
     finally:
+        session.config.stash[IMPORTED] = imported_large()
         gc.enable()
         gc.collect()
         gc.freeze()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.heavy import IMPORTED
 from tests.support.sources import ROOT, Source, product_files, source_of
 
 
@@ -151,6 +152,10 @@ class TestTestImports:
         for name, found in imports_of_tests().items():
             wrong = {one for one in found if self._is_collected(one)}
             assert not wrong, f"{name}: move what is shared to a module of tests/support"
+
+    def test_collection_imports_no_large_package(self, pytestconfig: pytest.Config) -> None:
+        """Each worker would have it, for seconds and half a gigabyte: infra/lazy_import.py."""
+        assert pytestconfig.stash[IMPORTED] == ()
 
     def test_support_imports_no_other_test_package(self) -> None:
         for name, found in imports_of_tests().items():

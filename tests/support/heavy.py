@@ -4,17 +4,26 @@ Every worker of a run imports every test module, so their modules import such a 
 `infra.lazy_import`: only the workers that run such a test pay for it. The marks import nothing.
 """
 
+import sys
 from importlib.util import find_spec
 
 import pytest
 
 _MISSING = "{} is not installed"
 # Each takes a worker half a gigabyte until it ends.
-_LARGE = frozenset(map(_MISSING.format, ("torch", "peft", "vllm")))
+_PACKAGES = ("torch", "peft", "vllm")
+_LARGE = frozenset(map(_MISSING.format, _PACKAGES))
+IMPORTED = pytest.StashKey[tuple[str, ...]]()
+"""The large packages that the collection of the tests imported, which it must not."""
 
 
 def _needs(package: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(find_spec(package) is None, reason=_MISSING.format(package))
+
+
+def imported_large() -> tuple[str, ...]:
+    """Return the large packages that this process has imported."""
+    return tuple(name for name in _PACKAGES if name in sys.modules)
 
 
 def is_large(item: pytest.Item) -> bool:
