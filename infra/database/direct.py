@@ -43,7 +43,7 @@ class DirectConnection:
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
         self._statements: PreparedStatements | None = None
-        self._opening = asyncio.Lock()
+        self._turn = asyncio.Lock()
 
     async def statement(self, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Execute a statement with psycopg's `%(name)s` placeholders and return its rows.
@@ -52,9 +52,24 @@ class DirectConnection:
         and SQLAlchemy's DBAPIError if the database rejects it.
         """
         try:
-            async with asyncio.timeout(self._timeout_s):
-                statements = self._statements or await self._open()
-                return await statements.execute(query, values)
+            # Statements take turns, so that one that is cancelled or waits too long for its turn
+            # does not close the connection under the one that is being executed.
+            async with asyncio.timeout(self._timeout_s), self._turn:
+                return await self._execute(query, values)
+        except OSError as error:
+            self._on_unavailable(unavailable_reason(error))
+            raise DatabaseUnavailable from error
+
+    async def close(self) -> None:
+        """Close the connection after the statements in progress; the next one opens a new one."""
+        async with self._turn:
+            await self._discard()
+
+    async def _execute(self, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Execute a statement in its turn, and discard the connection if it is no longer usable."""
+        try:
+            statements = self._statements or await self._open()
+            return await statements.execute(query, values)
         except psycopg.Error as error:
             # Wrapped, so that both modules use the same classification of errors.
             wrapped = DBAPIError(None, None, error)
@@ -63,37 +78,27 @@ class DirectConnection:
                 self._on_unavailable(
                     UnavailableReason.CONNECTION_LOST if was_open else UnavailableReason.UNREACHABLE
                 )
-                await self.close()
+                await self._discard()
                 raise DatabaseUnavailable from error
             if is_transaction_conflict(wrapped):
                 raise TransactionConflict from error
             raise wrapped from error
-        except OSError as error:
-            self._on_unavailable(unavailable_reason(error))
-            await self.close()
-            raise DatabaseUnavailable from error
         except BaseException:
             # Cancelled in mid-statement: the connection would return the pending response later.
-            await self.close()
+            await self._discard()
             raise
 
-    async def close(self) -> None:
-        """Close the connection; the next statement opens a new one."""
+    async def _open(self) -> PreparedStatements:
+        """Open a connection in autocommit mode for reuse, and return its prepared statements."""
+        self._connection = await connect(self._url, autocommit=True)
+        self._statements = PreparedStatements(self._connection)
+        return self._statements
+
+    async def _discard(self) -> None:
+        """Close the connection in the turn of a statement."""
         connection, self._connection, self._statements = self._connection, None, None
         if connection is not None:
             await connection.close()
-
-    async def _open(self) -> PreparedStatements:
-        """Open a connection in autocommit mode for reuse, and return its prepared statements.
-
-        Statements that arrive meanwhile wait for it: each would open a connection of its own, and
-        all but the last would never be closed.
-        """
-        async with self._opening:
-            if self._statements is None:
-                self._connection = await connect(self._url, autocommit=True)
-                self._statements = PreparedStatements(self._connection)
-            return self._statements
 
 
 def connection_is_lost(error: DBAPIError, connection: Connection | None) -> bool:

@@ -46,6 +46,27 @@ async def test_direct_statements_at_once_open_one_connection(postgres: str) -> N
     await connection.close()
 
 
+async def test_direct_statement_cancelled_before_its_turn_leaves_the_running_one_alone(
+    postgres: str,
+) -> None:
+    connection, pool = DirectConnection(postgres, 10), Database(postgres)
+    async with pool.transaction() as session:
+        await _lock(session, 1)
+        query = "select 7 from pg_advisory_xact_lock(1)"
+        running = asyncio.create_task(connection.statement(query, {}))
+        waiting = asyncio.create_task(connection.statement("select 1", {}))
+        await until_somebody_waits(session)
+        waiting.cancel()
+        closing = asyncio.create_task(connection.close())
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert await running == [(7,)]
+    await closing
+    assert await connection.statement("select 1", {}) == [(1,)]
+    await connection.close()
+    await pool.close()
+
+
 async def test_direct_statements_at_once_try_in_turn_when_the_server_is_down() -> None:
     nowhere = DirectConnection("postgresql://127.0.0.1:1/none", 5)
     ended = await asyncio.gather(
