@@ -11,6 +11,10 @@ from tests.fakes_stripe.walkthrough import objects, walk
 from tests.support.fakes.stripe.account import Obj
 from tests.support.fakes.stripe.routes import ROUTES
 from tests.support.fakes.stripe.running import FakeStripe
+from tests.support.nightly import nightly
+
+pytestmark = nightly
+
 
 pytestmark = pytest.mark.usefixtures("network")
 

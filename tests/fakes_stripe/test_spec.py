@@ -14,6 +14,10 @@ from tests.fakes_stripe.walkthrough import objects, walk
 from tests.support.fakes.stripe.account import Obj
 from tests.support.fakes.stripe.running import FakeStripe
 from tests.support.json_schemas import jsonschema
+from tests.support.nightly import nightly
+
+pytestmark = nightly
+
 
 pytestmark = pytest.mark.usefixtures("network", "processes")
 

@@ -225,7 +225,7 @@ TARGETS: Mapping[str, Target] = {
 def test_random_content_is_read_or_rejected_by_each_reader(name: str) -> None:
     target = TARGETS[name]
 
-    @tried(60, 2_000)
+    @tried(25, 2_000)
     @given(mutated(target.seeds))
     def reads(content: bytes) -> None:
         TALLY.count()

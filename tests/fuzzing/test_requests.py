@@ -84,7 +84,7 @@ async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("path", [*JSON, *OTHER])
-@tried(15, 200)
+@tried(8, 200)
 @given(data=st.data())
 async def test_random_request_bodies_return_no_server_error(
     service: Service, http: httpx.AsyncClient, path: str, data: st.DataObject
@@ -99,7 +99,7 @@ async def test_random_request_bodies_return_no_server_error(
 
 
 @pytest.mark.parametrize("path", JSON)
-@tried(20, 300)
+@tried(8, 300)
 @given(data=st.data())
 async def test_json_with_extreme_values_returns_no_server_error(
     service: Service, http: httpx.AsyncClient, path: str, data: st.DataObject
@@ -112,7 +112,7 @@ async def test_json_with_extreme_values_returns_no_server_error(
     check(place, await http.post(place, content=body, headers=headers))
 
 
-@tried(60, 1_000)
+@tried(25, 1_000)
 @given(st.sampled_from(PLACES), mutated([b"a", b"cursor_1", b"2026-11-01", b"evd_1", b"0"]))
 async def test_random_values_in_paths_and_queries_return_no_server_error(
     http: httpx.AsyncClient, path: str, value: bytes
@@ -123,7 +123,7 @@ async def test_random_values_in_paths_and_queries_return_no_server_error(
     check(path, await http.get(httpx.URL(http.base_url, raw_path=target.encode())))
 
 
-@tried(60, 1_000)
+@tried(25, 1_000)
 @given(mutated([b"x", b"a.example:8000", b"[::1]:80", b"a:b", b"x:1, y"]))
 async def test_random_host_headers_return_a_client_error(service: Service, host: bytes) -> None:
     TALLY.count()
@@ -153,7 +153,7 @@ HEADERS = st.dictionaries(
 )  # fmt: skip
 
 
-@tried(60, 1_000)
+@tried(25, 1_000)
 @given(HEADERS, st.sampled_from(["/v1/chat/completions", "/v1/quote", "/v1/vector_stores"]))
 async def test_random_headers_return_no_server_error(
     http: httpx.AsyncClient, drawn: dict[str, bytes], path: str

@@ -83,7 +83,7 @@ def ref() -> ResponseRef:
     return ResponseRef(ids.new_id(), NOW)
 
 
-@tried(300, 3_000)
+@tried(100, 3_000)
 @given(st.one_of(altered(REQUEST), mutated([json.dumps(REQUEST).encode()])))
 def test_random_request_is_converted_or_rejected(body: bytes) -> None:
     TALLY.count()
@@ -99,7 +99,7 @@ def test_request_without_changes_is_converted() -> None:
     parsed(Operation.RESPONSES, json.dumps(REQUEST).encode(), CATALOG.models[CHAT])
 
 
-@tried(200, 3_000)
+@tried(80, 3_000)
 @given(altered(ANSWER))
 def test_random_answer_is_converted_or_rejected(body: bytes) -> None:
     TALLY.count()
@@ -107,7 +107,7 @@ def test_random_answer_is_converted_or_rejected(body: bytes) -> None:
         msgspec.json.encode(response_of(body, ref(), options(), NOW))
 
 
-@tried(200, 3_000)
+@tried(80, 3_000)
 @given(st.lists(altered(CHUNK), max_size=4), altered(TOTAL))
 def test_random_chunks_are_converted_or_rejected_and_the_end_is_sent(
     chunks: list[bytes], total: bytes

@@ -47,7 +47,7 @@ def told(pieces: list[bytes], wish: StreamUsageOption) -> Told:
     return shown, tee.done, tee.usage_event, counted, tee.output_tokens()
 
 
-@tried(300, 3_000)
+@tried(100, 3_000)
 @given(mutated(SEEDS), PLACES, st.sampled_from(StreamUsageOption))
 def test_random_engine_stream_is_read_equally_in_any_pieces(
     stream: bytes, places: list[int], wish: StreamUsageOption
@@ -85,7 +85,7 @@ def _unasked(event: bytes, wish: StreamUsageOption) -> None:
         assert not (isinstance(usage, dict) and usage.get("completion_tokens")), event
 
 
-@tried(300, 2_000)
+@tried(100, 2_000)
 @given(mutated(SEEDS))
 def test_random_stream_is_cut_off_at_its_limit(stream: bytes) -> None:
     """A stream is cut off at its limit."""

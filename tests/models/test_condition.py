@@ -28,6 +28,7 @@ from models.condition.train import (
 )
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
 from tests.support.models.made_up_cycles import TELLS, dataset
+from tests.support.nightly import nightly
 
 STRENGTH = (0.001,) * len(TARGETS)
 
@@ -118,6 +119,7 @@ class TestPenaltyChoice:
 
 
 class TestConditionGraph:
+    @nightly
     def test_graph_predictions_equal_model_predictions(self, trained: TrainedModel) -> None:
         other = dataset(seed=2, repeats=1)
         predictions = predict_with_graph(trained.model.SerializeToString(), other.readings)

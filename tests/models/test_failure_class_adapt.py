@@ -91,6 +91,7 @@ class TestFailureClassFineTuning:
         assert said[0] == f"400 different operating points, {FAILED.sum()} of them failures."
         assert len(said) == 4
 
+    @nightly
     def test_reported_score_matches_loss_on_unseen_rows(self) -> None:
         """On average; the score of a single file of this size may be off by half."""
         unseen = operating_points(2, 4000)

@@ -95,6 +95,7 @@ def trained() -> TrainedModel:
 
 
 class TestPlateFaultTraining:
+    @nightly
     def test_model_predicts_faults_of_unseen_plates(self, trained: TrainedModel) -> None:
         other = made_up(seed=2)
         answer = run_artefact(trained.model.SerializeToString(), other.measures)

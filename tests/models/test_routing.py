@@ -20,6 +20,7 @@ from models.routing.data import (
 from models.routing.evaluate import METRICS, REQUESTS, evaluate_classifier, suggestion_figures
 from models.routing.features import BUCKETS, HEAD, TAIL, features
 from models.routing.train import FOLDS, fit_temperature, train_classifier
+from tests.support.nightly import nightly
 
 CHINESE = range(ord("一"), ord("鿿") + 1)
 
@@ -177,6 +178,7 @@ class TestCommittedClassifier:
         known = {one.text for file in (EXAMPLES, DEVELOPMENT) for one in read_examples(file)}
         assert not known & {one.text for one in read_requests(REQUESTS)}
 
+    @nightly
     def test_recorded_accuracy_is_reproduced_and_meets_target(self) -> None:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))
         assert evaluate_classifier()["requests"] == recorded["requests"]

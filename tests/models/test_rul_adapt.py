@@ -48,6 +48,7 @@ def adaptation() -> tuple[Adaptation, list[str]]:
 
 
 class TestRemainingLifeFineTuning:
+    @nightly
     def test_variant_beats_base_on_own_fleet(
         self, adaptation: tuple[Adaptation, list[str]]
     ) -> None:

@@ -24,6 +24,7 @@ from tests.support.models.made_up_surfaces import (
     training_file,
     write_backbone,
 )
+from tests.support.nightly import at_length, nightly
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -57,7 +58,7 @@ class TestSurfaceFineTuning:
             "Accuracy on held-out images: 100.0%.",
         ]
 
-    @pytest.mark.parametrize("most_with_all_views", [500, 10])
+    @pytest.mark.parametrize("most_with_all_views", at_length([500, 10], [10]))
     def test_variant_classifies_unseen_images(
         self,
         adapter: SurfaceAdapter,
@@ -72,6 +73,7 @@ class TestSurfaceFineTuning:
         right = variant.run({"image": images})["label"] == [one["label"] for one in asked]
         assert np.mean(right) >= 0.95  # the toy backbone cannot tell every turned image
 
+    @nightly
     def test_fine_tuning_is_deterministic(self, adapter: SurfaceAdapter) -> None:
         first, second = (adapted(adapter, *lines(5))[0] for _ in range(2))
         assert first == second
@@ -90,11 +92,13 @@ class TestSurfaceFineTuning:
             told[-1].rstrip(".").split(": ")[1].split(", ")
         )
 
+    @nightly
     def test_random_labels_are_rejected(self, adapter: SurfaceAdapter) -> None:
         given = [{**line("rough", seed), "label": LABELS[seed % 3]} for seed in range(30)]
         with pytest.raises(TrainingFileInvalid, match=r"guessing gives 33\.3%"):
             adapted(adapter, *given)
 
+    @nightly
     def test_rare_label_counts_as_much_as_frequent_label(self, adapter: SurfaceAdapter) -> None:
         """Always predicting the frequent label is right for five of six held-out images."""
         rare = [{**line("rough", seed), "label": "rare"} for seed in range(5)]
@@ -120,6 +124,7 @@ class TestSurfaceFineTuning:
 
 
 class TestDuplicateImages:
+    @nightly
     def test_duplicate_image_counts_once(self, adapter: SurfaceAdapter) -> None:
         once, again = lines(5), lines(5)
         adaptation, told = adapted(adapter, *once, *again)

@@ -188,6 +188,7 @@ class TestRealBackbone:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))["backbone"]
         assert {"identity": backbone.identity, "features": backbone.width} == recorded
 
+    @nightly
     def test_five_images_per_texture_give_correct_variant(
         self, path: Path, backbone: Backbone
     ) -> None:

@@ -25,6 +25,7 @@ from tests.support.models.made_up_surfaces import (
     training_file,
     write_backbone,
 )
+from tests.support.nightly import at_length, nightly
 
 SIDE = 160
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
@@ -76,7 +77,9 @@ def scratches_file(each: int = 8) -> bytes:
 
 
 class TestHeatmap:
-    @pytest.mark.parametrize(("height", "width"), [(96, 120), (40, 300), (160, 160)])
+    @pytest.mark.parametrize(
+        ("height", "width"), at_length([(96, 120), (40, 300), (160, 160)], [(40, 300)])
+    )
     def test_mean_of_cells_is_log_odds_against_the_other_labels(
         self, path: Path, height: int, width: int
     ) -> None:
@@ -103,6 +106,7 @@ class TestHeatmap:
 
 
 class TestPlantedDefect:
+    @nightly
     def test_strongest_region_covers_planted_scratches(self, real_path: Path) -> None:
         head, backbone = head_of(real_path, scratches_file())
         scratch = head.labels.index("scratch")

@@ -53,12 +53,14 @@ class TestTagAlignmentFineTuning:
         first, again = (adapt(file(*LINES), lambda _: None) for _ in range(2))
         assert first == again
 
+    @nightly
     def test_contradictory_confirmations_are_reported(self) -> None:
         said: list[str] = []
         odd = [{"tag": "north_ZULU_9", "concept": WORDS["FRED"]}]
         adapt(file(*LINES, *odd), said.append)
         assert any("north_ZULU_9" in sentence for sentence in said)
 
+    @nightly
     def test_random_labels_give_low_score(self) -> None:
         concepts = list(WORDS.values())
         known = [
@@ -158,11 +160,13 @@ class TestComparisonWithTheVersionInUse:
         low, high = current.improvement
         assert low <= current.adapted - current.current <= high
 
+    @nightly
     def test_nothing_is_compared_without_new_kinds_or_earlier_version(self) -> None:
         known = [{**line, "earlier": line["concept"]} for line in LINES]
         assert adapt(file(*known), lambda _: None).score.current is None
         assert adapt(file(*LINES), lambda _: None).score.current is None
 
+    @nightly
     def test_earlier_concept_that_is_gone_is_ignored(self) -> None:
         known = [{**line, "earlier": "gone"} for line in LINES[:16]]
         assert adapt(file(*known, *LINES[16:]), lambda _: None).score.current is None

@@ -178,6 +178,7 @@ class TestBackupAndRestore:
                 await all_settled(database, processes=1)
             await what_was_whole_is_billed(database, known)
 
+    @nightly
     async def test_restore_into_a_database_with_data_is_rejected(
         self, settings: Settings, tmp_path: Path
     ) -> None:
@@ -191,6 +192,7 @@ class TestBackupAndRestore:
             assert (code, said["error"]["code"]) == (1, "database_not_empty")
             assert await contents(database) == before
 
+    @nightly
     async def test_restore_of_a_truncated_backup_fails_and_can_be_repeated(
         self, settings: Settings, tmp_path: Path
     ) -> None:

@@ -12,6 +12,7 @@ from tests.support.builders import serve
 from tests.support.fakes.adapters import ANSWER
 from tests.support.gateway.customers import client
 from tests.support.gateway.shops import SHARED, SOLD, Firm, Shop, run_shop
+from tests.support.nightly import nightly
 from tests.support.serving import build_parts
 
 
@@ -28,6 +29,7 @@ async def change(shop: Shop, number: int, instead_of: int) -> None:
         await move(session, parts.clock, SHARED, number, instead_of, "operator")
 
 
+@nightly
 async def test_promoted_version_changes_answers_and_rollback_restores_them(shop: Shop) -> None:
     """No correction contains the code of fault zzzz: the model must have learned the rule.
 

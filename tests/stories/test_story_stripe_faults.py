@@ -14,7 +14,7 @@ import pytest
 from billing.collection.stripe.client import StripeClient
 from billing.collection.stripe.collector import StripeCollector
 from tests.stories.collection import FINALISE, LINES, figures, is_collected_once
-from tests.support.nightly import at_length
+from tests.support.nightly import at_length, nightly
 from tests.support.stories.story import Firm
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 
@@ -140,6 +140,7 @@ class TestInvoiceSendingFaults:
         stripe.fake.lose_answers(3, at)  # the library itself sends a request three times
         await self.tell(stripe, pause)
 
+    @nightly
     @pytest.mark.parametrize(("at", "pause"), at_length(EACH, ODD))
     async def test_error_after_success_sends_one_invoice(
         self, stripe: StripeStory, at: str, pause: timedelta
@@ -174,6 +175,7 @@ class TestChargeFaults:
         stripe.fake.lose_answers(3, PAYING)
         await self.tell(stripe, pause)
 
+    @nightly
     @each_pause(AFTER)
     async def test_error_after_success_charges_once(
         self, stripe: StripeStory, pause: timedelta
@@ -199,6 +201,7 @@ class TestRefundFaults:
         stripe.fake.lose_answers(3, CREDITS)
         await self.tell(stripe, pause)
 
+    @nightly
     @each_pause(WITHIN)
     async def test_error_after_success_refunds_once(
         self, stripe: StripeStory, pause: timedelta
@@ -235,6 +238,7 @@ async def test_partial_payment_is_reported_to_stripe_once_after_a_lost_response(
     assert len(stripe.fake.objects("credit_note")) == 1
 
 
+@nightly
 @pytest.mark.parametrize(
     ("end", "pause"), at_length(EACH_END, tuple(zip(ENDS, PAUSES, strict=True)))
 )

@@ -105,7 +105,7 @@ class TestPdfText:
         for shown in ("订单 A-17", "其他 12 个取值", "无此标签", "0.38", "第 2 页，共 2 页"):
             assert shown in second
 
-    @pytest.mark.parametrize("locale", ["zh", "en"])
+    @pytest.mark.parametrize("locale", at_length(["zh", "en"], ["zh"]))
     def test_very_long_texts_are_rendered_without_error(self, locale: str) -> None:
         """Long free text of customers fills several pages, but never causes an error."""
         party = Party("很长的名字" * 100, "x\n" * 250, "W" * 500)

@@ -15,6 +15,7 @@ from infra.clock import SystemClock
 from tests.support.gateway.agent_rows import add_proposal, add_recommendation
 from tests.support.gateway.board_rows import add_waiting_task
 from tests.support.gateway.commands import Maas
+from tests.support.nightly import nightly
 
 _TOML = """
 name = "Pump 7"
@@ -93,6 +94,7 @@ async def test_agent_of_a_template_acts_after_approval(acme: Maas) -> None:
     assert await acme.refuse("agents", "create", "Acme") == "agent_definition_invalid"
 
 
+@nightly
 async def test_team_is_created_changed_listed_and_deleted(acme: Maas) -> None:
     made = await acme.say("agents", "teams", "create", "Acme", "Pumps", "--per-day", "5")
     assert (made["name"], made["budget"]["per_day"], made["opinions"]) == (
@@ -119,6 +121,7 @@ async def test_team_is_created_changed_listed_and_deleted(acme: Maas) -> None:
     assert await acme.refuse(*unknown) == "agent_team_not_found"
 
 
+@nightly
 async def test_task_that_waits_is_answered_and_its_successor_cancelled(acme: Maas) -> None:
     made = await acme.say("agents", "create", "Acme", "--file", written(acme.folder))
     async with acme.firm.story.database.transaction() as session:

@@ -24,6 +24,7 @@ from tests.support.clocks import ShiftedClock
 from tests.support.gateway.agent_api import PATH, asset, client, create, post, propose, rule
 from tests.support.gateway.agent_learning import add_decisions, claim_learning
 from tests.support.gateway.errors import error_of
+from tests.support.nightly import nightly
 
 LEARNING = {"enabled": True, "shadow": "30d", "promotion": "automatic"}
 # A false alarm costs 250, and a fault that is not inspected 1,600 more than one that is.
@@ -333,6 +334,7 @@ class TestTransfer:
             ("rule", "gone", "no_concept"), ("limit", "vibration", "no_readings"),
         ]  # fmt: skip
 
+    @nightly
     async def test_policy_whose_ranges_overlap_decides_there_in_shadow(
         self, gateway: Gateway, clock: ShiftedClock
     ) -> None:

@@ -15,6 +15,7 @@ from infra import ids
 from infra.clock import SystemClock
 from tests.support.gateway.agent_learning import add_decisions, add_limit
 from tests.support.gateway.commands import Maas
+from tests.support.nightly import nightly
 
 _TOML = """
 name = "Pump 7"
@@ -37,6 +38,7 @@ async def acme(maas: Maas) -> Maas:
     return maas
 
 
+@nightly
 async def test_operator_gives_feedback_and_decides(acme: Maas) -> None:
     file = acme.folder / "agent.toml"
     file.write_text(_TOML, encoding="utf-8")

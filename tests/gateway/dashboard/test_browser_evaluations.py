@@ -8,10 +8,12 @@ from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.evaluator import QUESTIONS, Evaluator
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 
 
+@nightly
 async def test_run_is_started_from_a_file_and_reloads_when_it_has_ended(
     office: Firm, browser: Windows, upstream: FakeUpstream, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, loo
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
 from tests.support.gateway.subscribing import SMALL, choose, offer
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 WIDE = ("en-US", "light", 1440)
@@ -145,6 +146,7 @@ class TestDialogCancel:
         assert (subscription["status"], subscription["plan"]["plan"]) == ("active", "small")
 
 
+@nightly
 @pytest.mark.parametrize("look", [WIDE, PHONE])
 @pytest.mark.parametrize("address", ["/dashboard", "/dashboard/limits"])
 async def test_available_credit_and_first_progress_bar_do_not_touch(

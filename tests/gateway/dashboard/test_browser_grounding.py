@@ -6,11 +6,13 @@ from tests.support.builders import CATALOG
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 ASSISTANT = next(one.id for one in CATALOG.models.values() if one.assistant is not None)
 
 
+@nightly
 @pytest.mark.parametrize(
     ("look", "question", "said", "state", "mark"),
     [

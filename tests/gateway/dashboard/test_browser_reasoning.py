@@ -9,6 +9,7 @@ from tests.support.clocks import ShiftedClock
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm, looked_at
 from tests.support.gateway.reasoning import REASONING
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 WIDE = ("en-US", "light", 1440)
@@ -25,6 +26,7 @@ async def thinking(limited: Limited) -> AsyncIterator[Firm]:
         yield firm
 
 
+@nightly
 async def test_thoughts_are_folded_above_the_answer_and_counted(
     thinking: Firm, browser: Windows
 ) -> None:

@@ -15,6 +15,7 @@ from tests.support.dashboard.looking import Looker, looker, words
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.own_rows import INPUTS, answer, table
 from tests.support.gateway.trainings import create_variant
+from tests.support.nightly import nightly
 from tests.support.waiting import until_true
 
 PAGE = "/dashboard/models/comparisons"
@@ -66,6 +67,7 @@ async def test_form_starts_a_comparison_and_the_page_shows_the_figures(
     assert entry.action == "comparison.created"
 
 
+@nightly
 async def test_figures_that_overflow_are_shown_as_dashes(office: Firm, name: str) -> None:
     lines = [f"{row};{'1e200' if row == 0 else 2 * row};m{row % 6}" for row in range(20)]
     content = "\n".join(["torque;wear;machine", *lines]).encode()
@@ -84,6 +86,7 @@ async def test_figures_that_overflow_are_shown_as_dashes(office: Firm, name: str
     assert not {"inf", "nan", "None"} & set(shown.split())
 
 
+@nightly
 async def test_note_on_an_unused_column_is_shown_in_the_language_of_the_page(
     office: Firm, name: str, upstream: FakeUpstream
 ) -> None:
@@ -124,6 +127,7 @@ async def test_problem_is_shown_in_the_form(
     assert (await office.gateway.http.get("/v1/evals/comparisons")).json()["data"] == []
 
 
+@nightly
 async def test_ready_made_model_is_compared_by_the_mapping_of_the_form(
     office: Firm, name: str, upstream: FakeUpstream
 ) -> None:

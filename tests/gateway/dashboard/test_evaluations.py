@@ -15,6 +15,7 @@ from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.evaluator import QUESTIONS, Evaluator
+from tests.support.nightly import nightly
 
 PAGE = "/dashboard/evaluations"
 
@@ -166,6 +167,7 @@ class TestRun:
                 await one.page(f"{PAGE}/{run}")
                 await one.page(f"{PAGE}/new", status)
 
+    @nightly
     async def test_pages_are_in_chinese(self, desk: Office) -> None:
         run, gateway = await desk.start(against=INDUSTRIAL), desk.firm.gateway
         async with looker(gateway.url, gateway.parts, gateway.account.id, language="zh") as one:

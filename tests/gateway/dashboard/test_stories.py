@@ -25,6 +25,7 @@ from tests.support.builders import CHAT, NO_TLS, client
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, looked
 from tests.support.dashboard.firm import Firm, Seen
 from tests.support.dashboard.looking import looker
+from tests.support.nightly import nightly
 from tests.support.stories.story import Firm as StoryFirm
 from tests.support.stories.stripe_story import SEND, StripeStory, chat
 from tests.support.waiting import until_true
@@ -138,6 +139,7 @@ async def _replace_pages_of_stripe(page: Page) -> None:
     )
 
 
+@nightly
 async def test_developer_rotates_a_key_under_traffic_without_failed_calls(
     office: Firm, browser: Windows
 ) -> None:
@@ -205,6 +207,7 @@ async def test_invoice_page_csv_and_pdf_have_the_same_total(
     assert "MAAS-000001" in printed
 
 
+@nightly
 async def test_owner_disputes_an_outcome_settlement(seen: Seen, browser: Windows) -> None:
     gateway = seen.told.gateway
     settlement = await seen.told.settled()
@@ -228,6 +231,7 @@ async def test_owner_disputes_an_outcome_settlement(seen: Seen, browser: Windows
     assert dispute["reason"] == "It failed by the calendar, not by wear."
 
 
+@nightly
 async def test_operator_suspends_and_restores_an_account(office: Firm, browser: Windows) -> None:
     gateway = office.gateway
     person = looker(gateway.url, gateway.parts, None, Role.OPERATOR)

@@ -21,6 +21,7 @@ from models.failure_class.adapt import METRIC as LOG_LOSS
 from models.problems import Problem, Problems
 from models.sentences import Sentence, message_of, restored, sentence
 from tests.support.gateway.trainings import event
+from tests.support.nightly import nightly
 from tests.support.told_files import nodes_of, sentence_templates, told_files
 
 CHINESE, ENGLISH = dashboard_texts("zh"), dashboard_texts("en")
@@ -63,6 +64,7 @@ def values_for(template: str) -> dict[str, Any]:
     return {name: 7 if spec else f"<{name}>" for name, spec in PLACEHOLDER.findall(template)}
 
 
+@nightly
 def test_each_message_is_filled_in_chinese() -> None:
     all_templates = templates()
     assert len(all_templates) > 300

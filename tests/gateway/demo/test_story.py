@@ -51,7 +51,11 @@ from gateway.projects.projects import list_projects
 from gateway.projects.views import load_project_views
 from infra.secrets.secret_key import secret_key
 from tests.gateway.demo.filled import CLOCK, Filled
+from tests.support.nightly import nightly
 from tests.support.passwords import QUICK
+
+pytestmark = nightly
+
 
 MACHINING, MOULDING, PUMPING = range(3)
 ALL = (MACHINING, MOULDING, PUMPING)

@@ -19,6 +19,7 @@ from tests.support.billing.notifying import event_payloads
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.drift_references import REFERENCE, adapted, counts
+from tests.support.nightly import nightly
 
 
 class Watched:
@@ -121,6 +122,7 @@ async def damage(database: Database, variant_id: UUID) -> None:
         await session.execute(text(statement), {"id": variant_id})
 
 
+@nightly
 async def test_version_that_cannot_be_checked_keeps_no_other_from_being_checked(
     watched: Watched,
 ) -> None:

@@ -11,6 +11,7 @@ from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, another
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.own_rows import called, observed, predicted, prepared, report, start
+from tests.support.nightly import nightly
 
 
 async def shadow(customer: Customer, name: str) -> dict[str, Any]:
@@ -61,6 +62,7 @@ async def test_limit_of_rows_ends_the_deployment(
     assert (await shadow(customer, name))["rows"] == 50
 
 
+@nightly
 async def test_large_call_stores_a_part_of_its_rows(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -84,6 +86,7 @@ async def test_busy_model_gets_no_shadow_call(customer: Customer, upstream: Fake
     assert (await shadow(customer, name))["rows"] == 40
 
 
+@nightly
 async def test_calls_of_another_version_and_of_other_models_have_no_shadow(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -112,6 +115,7 @@ async def test_failing_candidate_is_counted_and_the_client_gets_its_answer(
     assert (found["rows"], found["failed_calls"], found["agreement"]) == (0, 1, None)
 
 
+@nightly
 async def test_observed_results_need_no_prediction_and_show_the_better_version(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -144,6 +148,7 @@ async def test_promotion_changes_the_version_and_is_audited(
     assert actions == ["model.activated", "model.shadow_started", "model.activated"]
 
 
+@nightly
 async def test_stopped_deployment_keeps_its_report_and_another_can_start(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -190,6 +195,7 @@ async def test_deployment_of_another_account_is_not_found(
     assert (await http.post(address, json=body, headers=headers)).status_code == 404
 
 
+@nightly
 async def test_deleted_model_takes_its_deployment_along(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -203,6 +209,7 @@ async def test_deleted_model_takes_its_deployment_along(
             assert left.scalar_one() == 0
 
 
+@nightly
 async def test_time_limit_ends_the_deployment(customer: Customer, upstream: FakeUpstream) -> None:
     name = await prepared(customer, upstream)
     await start(customer, name)

@@ -11,6 +11,7 @@ from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.commands import invoke, leave_logs_alone
 from tests.support.gateway.customers import Customer, client
 from tests.support.gateway.own_rows import table, trained
+from tests.support.nightly import nightly
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ async def run(
     return await invoke(environment, "models", "compare", *models, *options)
 
 
+@nightly
 async def test_figures_of_both_versions_are_printed(
     gateway: Gateway, upstream: FakeUpstream, tmp_path: Path, name: str
 ) -> None:
@@ -53,6 +55,7 @@ async def test_figures_of_both_versions_are_printed(
     assert [one["score"] for one in found["results"]] == [1.0, 6.0]
 
 
+@nightly
 async def test_figures_that_overflow_are_printed_as_dashes(
     gateway: Gateway, upstream: FakeUpstream, tmp_path: Path, name: str
 ) -> None:
@@ -64,6 +67,7 @@ async def test_figures_that_overflow_are_printed_as_dashes(
     assert "no difference shown" in out
 
 
+@nightly
 async def test_quote_and_figures_are_readable(
     gateway: Gateway, upstream: FakeUpstream, tmp_path: Path, name: str
 ) -> None:

@@ -19,6 +19,7 @@ from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, client
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.own_rows import INPUTS, table, trained
+from tests.support.nightly import nightly
 
 PATH = "/v1/evals/comparisons"
 
@@ -76,6 +77,7 @@ async def test_better_version_is_shown_with_intervals_and_billed_as_predictions(
     assert "comparison.created" in {entry.action for entry in entries}
 
 
+@nightly
 async def test_current_version_is_pinned_when_the_comparison_is_made(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -85,6 +87,7 @@ async def test_current_version_is_pinned_when_the_comparison_is_made(
     assert found["clusters"] == "row"
 
 
+@nightly
 async def test_ready_made_model_is_compared_by_mapped_columns_outputs_and_labels(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -115,6 +118,7 @@ async def test_ready_made_model_is_compared_by_mapped_columns_outputs_and_labels
     assert ready["first_is"] == "better"
 
 
+@nightly
 async def test_figures_that_overflow_are_null_and_the_comparison_is_completed(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -130,6 +134,7 @@ async def test_figures_that_overflow_are_null_and_the_comparison_is_completed(
     assert first["interval_coverage"]["share"] == 0.95
 
 
+@nightly
 async def test_unused_header_that_is_nearly_an_input_is_noted_in_quote_and_comparison(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -146,6 +151,7 @@ async def test_unused_header_that_is_nearly_an_input_is_noted_in_quote_and_compa
     assert all(one["message"].startswith(message) for one in found["notes"])
 
 
+@nightly
 async def test_rows_whose_result_is_missing_do_not_count(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -174,6 +180,7 @@ def forecasts(name: str, request: dict[str, Any]) -> dict[str, list[Any]]:
     }
 
 
+@nightly
 async def test_forecasters_are_compared_with_each_other_and_with_the_last_season(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -304,6 +311,7 @@ async def test_comparison_of_another_account_is_not_found(
         assert (await stranger.get(PATH)).json()["data"] == []
 
 
+@nightly
 async def test_deleted_comparison_is_gone_and_an_open_one_is_not_deleted(
     customer: Customer, upstream: FakeUpstream
 ) -> None:
@@ -322,6 +330,7 @@ async def test_deleted_comparison_is_gone_and_an_open_one_is_not_deleted(
     assert (await customer.gateway.http.get(address)).status_code == 404
 
 
+@nightly
 async def test_machines_of_other_lengths_are_predicted_and_scored_in_the_order_of_the_table(
     customer: Customer, upstream: FakeUpstream
 ) -> None:

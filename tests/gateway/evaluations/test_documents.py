@@ -7,8 +7,10 @@ from openai import AsyncOpenAI
 
 from tests.support.builders import CHAT
 from tests.support.gateway.evaluator import Evaluator
+from tests.support.nightly import nightly
 
 
+@nightly
 async def test_question_about_documents_is_answered_from_a_vector_store(
     evaluator: Evaluator,
 ) -> None:

@@ -13,6 +13,7 @@ from tests.support.gateway.commands import invoke, leave_logs_alone
 from tests.support.gateway.customers import Customer, client
 from tests.support.gateway.own_rows import INPUTS, served, table, trained
 from tests.support.gateway.trainings import create_variant
+from tests.support.nightly import nightly
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ async def test_predictions_of_all_rows_are_written(
     assert "parameters" not in upstream.received[-1]
 
 
+@nightly
 async def test_costs_are_sent_and_incomplete_ones_refused(
     gateway: Gateway, upstream: FakeUpstream, tmp_path: Path, name: str
 ) -> None:

@@ -16,6 +16,7 @@ from tests.support.fakes.learner import SECONDS
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, another, code_of
 from tests.support.gateway.errors import error_of
+from tests.support.nightly import nightly
 
 PRICE = CATALOG.models[REMAINING_LIFE].prices["CNY"]["adaptation_seconds"]
 WORSE = "12"
@@ -118,6 +119,7 @@ async def test_candidate_is_erased_after_its_lifetime(customer: Customer) -> Non
     assert (answer.status_code, error_of(answer)["code"]) == (409, "candidate_erased")
 
 
+@nightly
 async def test_live_version_is_not_erased_with_expired_candidates(customer: Customer) -> None:
     await customer.adapts()
     job = await customer.adapts(WORSE, suffix="other")
@@ -126,6 +128,7 @@ async def test_live_version_is_not_erased_with_expired_candidates(customer: Cust
     assert await forget_candidates(customer) == 2
 
 
+@nightly
 async def test_oldest_candidate_over_the_limit_is_erased(
     customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from tests.gateway.fine_tuning.variants import adapted
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.machines import machines
+from tests.support.nightly import nightly
 from tests.support.waiting import until_true
 
 
@@ -92,6 +93,7 @@ async def test_server_that_does_not_confirm_is_reported(
     assert later["copies_erased_by"] == later["deleted_at"] + 86_400
 
 
+@nightly
 async def test_file_of_another_model_is_kept(customer: Customer) -> None:
     file = await customer.sends()
     for suffix in ("line-3", "line-4"):

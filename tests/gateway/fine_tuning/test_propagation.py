@@ -19,7 +19,7 @@ from infra.timing import DEFAULT_TIMING, Timing
 from tests.support import builders
 from tests.support.builders import Gateway, parts_like, serve
 from tests.support.gateway.customers import Customer
-from tests.support.nightly import at_length
+from tests.support.nightly import at_length, nightly
 
 JOBS, CALLS_EACH = at_length(10, 3), at_length(60, 20)
 DELETED, KEYS = at_length(5, 2), at_length(20, 5)
@@ -88,6 +88,7 @@ class TestPropagationToTwoGateways:
             found += await statuses(pair, name, 20)
         assert set(found) == {404}
 
+    @nightly
     async def test_chosen_version_is_current_on_both_gateways(
         self, customer: Customer, pair: tuple[httpx.AsyncClient, ...]
     ) -> None:

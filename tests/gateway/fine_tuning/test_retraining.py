@@ -18,6 +18,7 @@ from tests.support.clocks import ShiftedClock
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, another
 from tests.support.gateway.errors import error_of
+from tests.support.nightly import nightly
 
 SCHEDULE = {"every": "week", "filename": "line.jsonl", "budget": "100", "automatic": True}
 
@@ -184,6 +185,7 @@ async def test_budget_that_covers_no_training_skips_and_tells(
     assert notice["data"]["code"] == "max_cost_exceeded"
 
 
+@nightly
 async def test_used_up_budget_skips_until_the_next_month(scheduled: Scheduled) -> None:
     await scheduled.set()
     await scheduled.customer.sends("7")
@@ -203,6 +205,7 @@ async def test_missing_file_and_revoked_key_are_told(scheduled: Scheduled) -> No
     assert [notice["data"]["code"] for notice in await scheduled.notices()] == ["file_not_found"]
 
 
+@nightly
 async def test_training_waits_while_too_many_jobs_are_open(
     scheduled: Scheduled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +223,7 @@ async def test_training_waits_while_too_many_jobs_are_open(
     assert (await scheduled.newest())["status"] == "activated"
 
 
+@nightly
 async def test_current_version_outlives_many_proposals(
     scheduled: Scheduled, monkeypatch: pytest.MonkeyPatch
 ) -> None:

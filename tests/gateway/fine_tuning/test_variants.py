@@ -13,7 +13,7 @@ from tests.support.builders import REMAINING_LIFE
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, another
 from tests.support.gateway.errors import error_of
-from tests.support.nightly import at_length
+from tests.support.nightly import at_length, nightly
 
 
 class TestVariantCalls:
@@ -130,6 +130,7 @@ class TestVariantVersions:
             assert answer.status_code in (400, 404), one
             assert error_of(answer)["param"] == "version", one
 
+    @nightly
     async def test_oldest_versions_over_the_limit_are_deleted(
         self, customer: Customer, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -25,6 +25,7 @@ from gateway.identity.roles import Permission, Role
 from gateway.identity.team import RoleInvalid, list_members
 from infra import ids
 from tests.support.gateway.desks import OFFICE, PASSWORD, Desk, Someone
+from tests.support.nightly import nightly
 
 NEW = "wu@acme.example"
 WU = Registration("Wu Yan 吴岩", PASSWORD, "en")
@@ -122,6 +123,7 @@ class TestInvitations:
             with pytest.raises(fact):
                 await desk.invite(account_id, email, role)
 
+    @nightly
     async def test_pending_invitations_are_limited_to_100(self, desk: Desk, firm: Account) -> None:
         async with desk.database.transaction() as session:
             for at in range(100):

@@ -11,6 +11,7 @@ from tests.support.builders import Gateway
 from tests.support.gateway.faults import memory_within
 from tests.support.gateway.mcp_calls import PROTOCOL, list_tools, post
 from tests.support.heavy import NEEDS_MCP
+from tests.support.nightly import nightly
 from tests.support.raw_http import wire_to
 
 pytestmark = NEEDS_MCP
@@ -71,6 +72,7 @@ async def test_large_body_is_refused_without_growing_memory(gateway: Gateway) ->
             assert answer.json()["error"]["code"] == "request_too_large"
 
 
+@nightly
 async def test_many_sessions_that_never_close_keep_nothing(gateway: Gateway) -> None:
     """Each client begins a session and leaves; a session is nothing but its handshake."""
     params = {

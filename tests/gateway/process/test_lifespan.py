@@ -9,6 +9,7 @@ from gateway import app as application
 from gateway.app import create_app
 from gateway.process.lifespan import freeze_loaded_objects
 from tests.support.builders import run_gateway, settings
+from tests.support.nightly import nightly
 
 
 def test_created_app_freezes_loaded_objects_on_startup(
@@ -20,6 +21,7 @@ def test_created_app_freezes_loaded_objects_on_startup(
     assert freeze_loaded_objects in create_app().on_startup
 
 
+@nightly
 async def test_application_in_a_shared_process_freezes_no_objects(
     database_url: str, data_dir: Path
 ) -> None:

@@ -18,6 +18,7 @@ from tests.support.builders import CATALOG, INDUSTRIAL, Emptying, word_tokenizer
 from tests.support.fakes.first_tokens import no_chances
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.lasting import Lasting, run_lasting
+from tests.support.nightly import at_length
 
 QUESTION = "How often is the spindle bearing greased?"
 ANSWER = "The spindle bearing 6205-2RS is greased every 2000 hours with lithium grease."
@@ -119,7 +120,9 @@ async def test_line_about_another_item_does_not_answer_without_asking(
 
 
 @pytest.mark.parametrize("is_answer", [True, False])
-@pytest.mark.parametrize("behaviour", ["too-long", "no log-probabilities"])
+@pytest.mark.parametrize(
+    "behaviour", at_length(["too-long", "no log-probabilities"], ["no log-probabilities"])
+)
 async def test_judge_decides_alone_if_the_model_fails(
     firm: Firm, upstream: FakeUpstream, judged: Any, behaviour: str, is_answer: bool
 ) -> None:

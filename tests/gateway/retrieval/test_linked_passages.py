@@ -9,6 +9,7 @@ from tests.gateway.retrieval.firm import Firm
 from tests.support import builders
 from tests.support.builders import customer
 from tests.support.gateway.plants import import_all
+from tests.support.nightly import nightly
 
 _ASSETS = (
     "asset,asset name,level,parent,brick\nS1,Works,site,,\nA1,Boiler house,area,S1,\n"
@@ -80,6 +81,7 @@ async def found(
     return list(answer.json()["data"])
 
 
+@nightly
 @pytest.mark.usefixtures("cut_in_process")
 async def test_files_linked_over_hops_are_found_with_their_path(firm: Firm) -> None:
     store = await plant_store(firm)

@@ -25,6 +25,7 @@ from tests.gateway.retrieval.scanned_pages import (
     scanned_pdf,
     table_of,
 )
+from tests.support.nightly import nightly
 
 LAYER = "This page has a text layer of more than thirty letters."
 HALF = 400  # points: the time of a recognition grows with the page
@@ -51,11 +52,13 @@ class TestRecognition:
         assert max(rates) < 0.03, (rates, pages)
         assert pages[0].splitlines()[0] == CHINESE[0]
 
+    @nightly
     def test_mixed_pdf_keeps_text_layers_and_the_order_of_pages(self) -> None:
         content = scanned_pdf(LAYER, small("主轴轴承过热"), LAYER, tall=HALF)
         lines = extract_text("a.pdf", content).text.split("\n")
         assert [line for line in lines if line] == [LAYER, "主轴轴承过热", LAYER]
 
+    @nightly
     def test_page_with_a_stamp_on_its_scan_is_recognised(self) -> None:
         page = page_of(("主轴轴承过热",)).crop((0, 0, 1240, 700))
         text = extract_text("a.pdf", scanned_pdf(page, stamp="Page 1", tall=HALF)).text
@@ -75,6 +78,7 @@ class TestRecognition:
             LAYER,
         ]
 
+    @nightly
     @pytest.mark.parametrize("degrees", [90, 180, 270])
     def test_rotated_page_is_turned_upright(self, degrees: int) -> None:
         page = small("主轴轴承过热，检查润滑", "Check the motor cable").rotate(degrees, expand=True)
@@ -95,11 +99,13 @@ class TestRecognition:
         small("Check the oil level").rotate(90, expand=True).save(file, "JPEG", exif=exif)
         assert extract_text("a.JPG", file.getvalue()).text == "Check the oil level"
 
+    @nightly
     def test_table_has_one_line_per_row(self) -> None:
         lines = extract_text("a.png", picture(table_of(TABLE))).text.splitlines()
         assert [line.count(" | ") for line in lines] == [2, 2, 2, 2]
         assert lines[3] == "F1003 | 振动超限 | 7.1 mm/s"
 
+    @nightly
     def test_photographed_nameplate_has_one_line_per_value(self) -> None:
         text = extract_text("a.jpeg", picture(nameplate(), "JPEG")).text
         expected = "\n".join(f"{name}|{value}" for name, value in NAMEPLATE)

@@ -10,6 +10,7 @@ import gateway.shared_models.factory
 from tests.support.builders import CATALOG, CHAT
 from tests.support.gateway.commands import Maas
 from tests.support.gateway.shops import SHARED, SOLD, Shop, tasks
+from tests.support.nightly import nightly
 
 
 @pytest.fixture
@@ -22,6 +23,7 @@ def cli(shop: Shop, maas: Maas, monkeypatch: pytest.MonkeyPatch) -> Maas:
     return replace(maas, environment={**maas.environment, **more})
 
 
+@nightly
 async def test_models_command_proposes_rolls_back_and_promotes(shop: Shop, cli: Maas) -> None:
     await shop.corrected()
     answer = await shop.answer()

@@ -24,6 +24,7 @@ from tests.support.gateway.shops import (
     question_of,
     tasks,
 )
+from tests.support.nightly import nightly
 
 CLOCK = SystemClock()
 
@@ -48,11 +49,13 @@ class TestPromotedProposal:
         newest = (await shop.sql("select model, tags from usage order by started_at desc"))[0]
         assert tuple(newest) == (SHARED, None)
 
+    @nightly
     async def test_version_is_uploaded_to_each_replica_behind_an_address(self, shop: Shop) -> None:
         await shop.corrected()
         shop.serving.elsewhere = 2
         assert (await shop.proposes()).status == "promoted"
 
+    @nightly
     async def test_second_version_is_trained_from_the_built_in_version(self, shop: Shop) -> None:
         await shop.corrected()
         await shop.proposes()
@@ -90,6 +93,7 @@ class TestRejectedProposal:
             "0 examples better and 0 worse may be chance",
         )
 
+    @nightly
     async def test_version_is_rejected_when_the_current_version_changed(self, shop: Shop) -> None:
         """The operator promotes an older version during the evaluation."""
         await shop.corrected()
@@ -161,6 +165,7 @@ class TestAbortedProposal:
         shop.serving.breaks = False
         assert (await shop.proposes()).status == "promoted"
 
+    @nightly
     async def test_second_concurrent_proposal_is_rejected(self, shop: Shop) -> None:
         await shop.corrected()
         shop.serving.goes_on.clear()
@@ -209,6 +214,7 @@ class TestAbortedProposal:
             with pytest.raises(ProposalLost):
                 await candidates.record_scores(session, lost, {})
 
+    @nightly
     async def test_unchanged_examples_create_no_new_version(self, shop: Shop) -> None:
         await shop.corrected()
         await shop.proposes(allow_unchanged=False)

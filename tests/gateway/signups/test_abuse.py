@@ -34,7 +34,7 @@ from tests.support.billing.making import differences
 from tests.support.gateway.desks import Desk
 from tests.support.gateway.signing_up import Applicant
 from tests.support.gateway.signup_abuse import WAYS, Attempt, Way, attempts
-from tests.support.nightly import at_length
+from tests.support.nightly import at_length, nightly
 from tests.support.verdicts import Verdicts
 
 ALL = 10_000
@@ -146,6 +146,7 @@ async def grants_in_force(desk: Desk) -> set[str]:
     return {row[0].hex for row in rows}
 
 
+@nightly
 async def test_no_abuser_has_two_grants_and_honest_ones_are_challenged_once(
     applicant: Applicant, desk: Desk
 ) -> None:

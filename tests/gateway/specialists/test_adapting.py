@@ -11,12 +11,14 @@ from models.catalog import Task
 from tests.support.adaptations import adapted, lines
 from tests.support.builders import CATALOG, Gateway
 from tests.support.models.made_up_rig import hours, leaking
+from tests.support.nightly import nightly
 from tests.support.training_files import confirmations
 
 TAGS = CATALOG.with_task(Task.ALIGNMENT)[0].id
 ANOMALY = CATALOG.with_task(Task.ANOMALY_DETECTION)[0].id
 
 
+@nightly
 async def test_adapted_tag_aligner_answers_predictions_and_tritonclient(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:

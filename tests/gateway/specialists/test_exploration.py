@@ -19,6 +19,7 @@ from models.policies.bandits.off_policy import evaluate_policy
 from models.policies.learned.outcomes import ACTIONS
 from tests.support.builders import Gateway
 from tests.support.gateway.milling import MILL_PREDICTION, machine, send, start
+from tests.support.nightly import nightly
 
 TICKS, RATE, MAX_MORE = 84, 0.2, 300.0
 # At a probability near 0 waiting costs nearly nothing, inspecting 250 and stopping 1,000.
@@ -69,6 +70,7 @@ async def explorer(real: Gateway) -> Agent:
     return agent
 
 
+@nightly
 async def test_exploring_agent_keeps_its_rate_and_limits_and_its_propensities_are_evaluated(
     real: Gateway, explorer: Agent
 ) -> None:

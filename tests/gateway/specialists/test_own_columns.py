@@ -13,6 +13,7 @@ from gateway.upstream.declared_inputs import parse_declared_inputs
 from tests.support.adaptations import adapted
 from tests.support.builders import CATALOG, SPECIALIST, Gateway
 from tests.support.models.tables import csv, machines
+from tests.support.nightly import nightly
 
 BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
 CLASSIFIER, REGRESSOR = BY_ADAPTER["tabular_classifier"], BY_ADAPTER["tabular_regressor"]
@@ -62,6 +63,7 @@ async def test_classifier_of_own_columns_is_trained_called_and_billed(
     assert (row["model"], row["rows"]) == (CLASSIFIER, 2)
 
 
+@nightly
 async def test_table_with_empty_cells_is_predicted_as_it_is_trained(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:
@@ -81,6 +83,7 @@ async def test_table_with_empty_cells_is_predicted_as_it_is_trained(
     assert (await real.rows(2))[0]["rows"] == 320
 
 
+@nightly
 async def test_missing_values_of_a_call_count_as_missing_on_each_route(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:
@@ -135,6 +138,7 @@ def milling(rows: int = 240) -> bytes:
     return csv(columns)
 
 
+@nightly
 async def test_training_is_compared_with_a_ready_made_model_of_mapped_columns(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:
@@ -215,6 +219,7 @@ async def test_invalid_schema_is_rejected_with_its_field(
     assert caught.value.param == "schema"
 
 
+@nightly
 async def test_costs_of_job_and_call_decide(real: Gateway, openai: AsyncOpenAI) -> None:
     pair = {"false_alarm": 100, "miss": 1900}
     schema = {**SCHEMA, "costs": {"yes": pair}}
@@ -245,6 +250,7 @@ async def test_costs_of_other_models_and_unknown_parameters_are_rejected(real: G
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
+@nightly
 async def test_inputs_of_calls_are_compared_with_the_training(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:

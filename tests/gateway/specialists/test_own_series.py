@@ -11,6 +11,7 @@ from tests.support.builders import CATALOG, Gateway
 from tests.support.models.courses import course, courses
 from tests.support.models.histories import histories, last_steps
 from tests.support.models.tables import csv
+from tests.support.nightly import nightly
 
 BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
 LIFE, CLASSIFIER = BY_ADAPTER["series_life"], BY_ADAPTER["series_classifier"]
@@ -83,6 +84,7 @@ async def test_file_of_histories_is_checked_before_a_job(
     assert (roles["machine"], roles["cycle"], roles["hum"]) == ("machine", "time", "input")
 
 
+@nightly
 async def test_classifier_of_series_is_trained_called_and_billed(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:
@@ -124,6 +126,7 @@ async def test_setting_of_another_kind_is_a_problem_of_the_file(
     assert (found["valid"], found["problems"][0]["code"]) == (False, "unsupported_setting")
 
 
+@nightly
 async def test_observed_runs_are_rows_of_the_next_training(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:

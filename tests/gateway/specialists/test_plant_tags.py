@@ -11,6 +11,7 @@ from models.catalog import Task
 from tests.support.adaptations import adapted
 from tests.support.builders import CATALOG, Gateway
 from tests.support.gateway.commands import invoke, leave_logs_alone
+from tests.support.nightly import nightly
 from tests.support.training_files import confirmations
 
 MODEL = CATALOG.with_task(Task.ALIGNMENT)[0]
@@ -52,6 +53,7 @@ async def test_proposal_begins_with_the_tag_that_stands_for_most_others(real: Ga
     assert (row["operation"], row["rows"]) == ("tag_proposal", 4)
 
 
+@nightly
 async def test_fine_tuned_model_proposes_only_what_its_confirmations_do_not_cover(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:

@@ -34,7 +34,7 @@ from tests.support.gateway.faults import (
     memory_within,
     run_before,
 )
-from tests.support.nightly import nightly
+from tests.support.nightly import at_length, nightly
 
 FLOOD = 256 << 20
 # Bytes of endless output that may be sent before the connection is closed: mostly kernel buffers.
@@ -95,7 +95,7 @@ async def fault_of(gateway: Gateway) -> tuple[int, str]:
 
 
 class TestFaultBeforeResponse:
-    @pytest.mark.parametrize("stream", [False, True])
+    @pytest.mark.parametrize("stream", at_length([False, True], [True]))
     @pytest.mark.parametrize(
         ("script", "status", "code"),
         [

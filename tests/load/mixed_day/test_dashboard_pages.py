@@ -15,6 +15,9 @@ from load.mixed_day.dashboard_pages import (
 )
 from tests.support.builders import PLENTY, Gateway, Limited
 from tests.support.dashboard.looking import client, looker
+from tests.support.nightly import nightly
+
+pytestmark = nightly
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from load.simulation.autoscaler import ScalingRule
 from load.simulation.engine_speed import EngineSpeed
 from load.simulation.fleet import FleetSettings, SimulationResult, simulate
 from tests.load.simulation.calls import evenly, scheduled
-from tests.support.nightly import at_length
+from tests.support.nightly import at_length, nightly
 
 PACE = EngineSpeed(prefill_tokens_s=1000, token_s=0.01, token_s_per_answer=0.0, slots=4, stall=0.0)
 
@@ -64,6 +64,7 @@ class TestOneReplica:
         found = result(one(PACE, concurrency=1), scheduled(*[(0.0, 0, 100)] * 3))
         assert sorted(each.total_s for each in found) == pytest.approx([1.0, 2.0, 3.0])
 
+    @nightly
     def test_mean_wait_equals_queueing_theory(self) -> None:
         """Poisson arrivals with a constant service time and one server (M/D/1): the mean wait is
         load x service time / (2 (1 - load))."""

@@ -31,6 +31,7 @@ from models.decision_calibration.questions import QuestionKind
 from models.decision_calibration.report import render_report, render_unknown_tasks
 from models.decision_calibration.scored import ScoredQuestion
 from models.decision_calibration.scoring import normalise
+from tests.support.nightly import nightly
 
 PREDICATE, CHOICE, SCORE = QuestionKind.PREDICATE, QuestionKind.CHOICE, QuestionKind.SCORE
 
@@ -133,6 +134,7 @@ class TestPrior:
         found = measure_reliability(held_out, fitted)
         assert found.calibration_error < found.chance_error + 0.02
 
+    @nightly
     def test_prior_that_does_not_help_is_not_asked_for(self) -> None:
         generator = random.Random(7)
         questions = [

@@ -20,6 +20,7 @@ from serving.specialists.fitted import TableSpecialist, load_series_life, load_t
 from serving.specialists.inference import parse_inference, render_inference, run_batch
 from tests.support.models.histories import histories, last_steps
 from tests.support.models.tables import csv, machines
+from tests.support.nightly import nightly
 
 PAIR = {"false_alarm": 100, "miss": 1900}
 CALM = {"temperature [°C]": 80.0, "torque": 40.0, "grade": "A", "noise": 0.0}
@@ -186,6 +187,7 @@ def last_rows(steps: int) -> dict[str, list[float]]:
     return {name: values[: len(values) - steps][-30:] for name, values in last.items()}
 
 
+@nightly
 def test_remaining_life_acts_where_the_end_is_near() -> None:
     near, far = (life_of(last_rows(steps)) for steps in (1, 30))
     assert near["decision"] == "act"

@@ -13,6 +13,7 @@ from models.evaluation.scoring import (
     find_choice,
     score_answer,
 )
+from tests.support.nightly import nightly
 
 
 def expect(scoring: Scoring, *texts: str, **more: Any) -> Expectation:
@@ -142,6 +143,7 @@ class TestJson:
 
 
 class TestLargeAnswers:
+    @nightly
     @pytest.mark.parametrize(
         "answer", ["a " * 60_000, "1" + " " * 100_000, "{" * 100_000, "1," * 60_000, "选" * 100_000]
     )

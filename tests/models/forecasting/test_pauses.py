@@ -15,6 +15,7 @@ from models.signature import InputInvalid, validate_columns
 from models.tables.schema import SchemaRequest
 from tests.support.models.series import TARGET, load_curve, series_of
 from tests.support.models.tables import csv
+from tests.support.nightly import at_length
 
 HOUR = 3600.0
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC).timestamp()
@@ -116,7 +117,7 @@ class TestCalls:
         }
         return dict(variant.run(validate_columns(variant.signature, row, {})))
 
-    @pytest.mark.parametrize("trained", ["", "+08:00"])
+    @pytest.mark.parametrize("trained", at_length(["", "+08:00"], ["+08:00"]))
     @pytest.mark.parametrize("zone", ["", "+08:00"])
     def test_forecast_on_friday_continues_on_monday(self, trained: str, zone: str) -> None:
         history = working_days(2, zone=zone, seed=9)

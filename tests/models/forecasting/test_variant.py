@@ -17,7 +17,7 @@ from models.tables.schema import SchemaRequest
 from serving.specialists.specialist import concatenate_rows
 from tests.support.models.series import load_curve, times
 from tests.support.models.tables import csv
-from tests.support.nightly import nightly
+from tests.support.nightly import at_length, nightly
 
 TARGET = "load [kW]"
 ADAPTER = ForecastAdapter(SchemaRequest(target=TARGET), threads=1)
@@ -48,6 +48,7 @@ def run(**changes: Any) -> dict[str, Any]:
 
 
 class TestTraining:
+    @nightly
     def test_score_is_next_to_the_naive_forecasts(self) -> None:
         adaptation, _, told = trained()
         score = adaptation.score
@@ -69,6 +70,7 @@ class TestTraining:
         adaptation, _, _ = trained()
         assert ADAPTER(csv(load_curve()), lambda sentence: None).artefact == adaptation.artefact
 
+    @nightly
     @pytest.mark.parametrize("seed", [7, 8])
     def test_random_walk_is_forecast_by_its_last_value(self, seed: int) -> None:
         walk = np.cumsum(np.random.default_rng(seed).normal(0, 1, 300)).round(3)
@@ -161,6 +163,9 @@ class TestCalls:
         assert variant.run(columns)["forecast"] == pytest.approx(run()["forecast"], rel=1e-3)
 
 
+FORMS = ["%m/%d/%Y %H:%M", "%Y-%m-%d %H:%M", "%Y%m%dT%H%M%S"]
+
+
 class TestFormsOfTimes:
     """Times of calls as the training file has them."""
 
@@ -176,7 +181,7 @@ class TestFormsOfTimes:
     def written(moments: list[object], form: str) -> list[object]:
         return [dt.datetime.fromisoformat(str(one)).strftime(form) for one in moments]
 
-    @pytest.mark.parametrize("form", ["%m/%d/%Y %H:%M", "%Y-%m-%d %H:%M", "%Y%m%dT%H%M%S"])
+    @pytest.mark.parametrize("form", at_length(FORMS, FORMS[:1]))
     def test_history_of_days_up_to_12_has_the_order_of_the_training_file(self, form: str) -> None:
         curve = load_curve(5, seed=9)
         row = {

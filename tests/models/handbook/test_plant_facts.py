@@ -16,6 +16,7 @@ from models.handbook.plant_facts import (
 )
 from models.handbook.train_plant_facts import read_questions
 from models.multilingual import DIMENSIONS, PACKAGE, load_encoder
+from tests.support.nightly import nightly
 
 encoder = cache(load_encoder)
 VECTOR = [1.0] + [0.0] * (DIMENSIONS - 1)
@@ -61,6 +62,7 @@ def test_no_technicians_question_is_learned_from() -> None:
     assert asked.isdisjoint(question.text for question in read_questions())
 
 
+@nightly
 @pytest.mark.skipif(not is_package(PACKAGE), reason="needs the multilingual encoder")
 def test_technicians_questions_on_the_plant_are_told_from_others() -> None:
     questions, classifier = technician_questions(), load_classifier()

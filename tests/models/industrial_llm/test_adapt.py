@@ -16,6 +16,9 @@ from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
 from tests.support.heavy import NEEDS_PEFT
 from tests.support.nightly import nightly
 
+pytestmark = nightly
+
+
 if TYPE_CHECKING:
     import safetensors.torch as tensors
     import torch

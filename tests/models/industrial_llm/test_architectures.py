@@ -14,6 +14,7 @@ from models.industrial_llm.recipes import RANK
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
 from tests.support.heavy import NEEDS_PEFT
 from tests.support.models.made_up_qwen import LINEAR_LAYERS, made_up_qwen
+from tests.support.nightly import nightly
 
 if TYPE_CHECKING:
     import safetensors.torch as tensors
@@ -112,6 +113,7 @@ class TestWeightNames:
                 assert torch.all(weight == 0.5)
 
 
+@nightly
 def test_two_training_steps_change_the_adapter_of_every_layer(qwen: Path, tmp_path: Path) -> None:
     model = lora.load_model(qwen, QWEN_RECIPE, "cpu")
     encoder = encoding.DialogueEncoder.load(qwen, QWEN_RECIPE.template)
@@ -133,6 +135,7 @@ def test_two_training_steps_change_the_adapter_of_every_layer(qwen: Path, tmp_pa
 
 
 class TestFineTunerWithoutIndustryAdapter:
+    @nightly
     def test_fine_tuning_starts_from_the_base(self, qwen: Path, tmp_path: Path) -> None:
         lines = [
             json.dumps({"messages": [

@@ -47,6 +47,7 @@ def corpus() -> Mapping[str, DatasetSplit]:
 
 
 class TestAvailableData:
+    @nightly
     def test_own_examples_need_no_data_sets(self, tmp_path: Path) -> None:
         found = load_available(tmp_path)
         assert found.keys() == WITHOUT_SETS
@@ -55,6 +56,7 @@ class TestAvailableData:
         assert judged["tool_choice"] == 200
         assert min(judged["failure_mode"], judged["unknown"]) > 20
 
+    @nightly
     def test_present_data_set_is_loaded(self, tmp_path: Path) -> None:
         write(tmp_path, "maint_text/fmc/train.txt", "squeaks,Noise\n")
         write(tmp_path, "maint_text/fmc/dev.txt", "shudders,Vibration\n")

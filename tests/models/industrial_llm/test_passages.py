@@ -10,6 +10,7 @@ from models.grounding.answer import is_not_found
 from models.industrial_llm.examples import DatasetSplit, Example
 from models.industrial_llm.tasks.passages import FACTS, SOURCE, load, read_facts
 from models.passages import render_preface
+from tests.support.nightly import nightly
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -63,6 +64,7 @@ class TestPassageExamples:
                 == one.text
             )
 
+    @nightly
     def test_examples_are_deterministic(self, parts: DatasetSplit) -> None:
         assert load(Path(), 3) == parts
 

@@ -24,7 +24,7 @@ from models.industrial_llm.recipes import RANK, RECIPES
 from models.industrial_llm.tasks.tool_choice import SOURCE
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
 from tests.support.heavy import NEEDS_PEFT
-from tests.support.nightly import nightly
+from tests.support.nightly import at_length, nightly
 
 if TYPE_CHECKING:
     import safetensors.torch as tensors
@@ -113,7 +113,7 @@ class TestAdapterTraining:
         assert len(seen) == 4
         assert seen[-1] < seen[0]
 
-    @pytest.mark.parametrize("averaged", [0.0, 0.75])
+    @pytest.mark.parametrize("averaged", at_length([0.0, 0.75], [0.75]))
     def test_resumed_training_gives_identical_weights(
         self, folder: Path, learned: Learned, tmp_path: Path, averaged: float
     ) -> None:
@@ -127,6 +127,7 @@ class TestAdapterTraining:
         assert told.all[0].step == 9  # after the checkpoint at 8
         assert told.all[0].remaining_seconds == pytest.approx(15 * told.all[0].seconds)
 
+    @nightly
     def test_saved_adapter_is_mean_of_last_steps(
         self, folder: Path, learned: Learned, tmp_path: Path
     ) -> None:
@@ -308,6 +309,7 @@ class TestSavedAdapter:
 
 
 class TestMixing:
+    @nightly
     def test_half_of_the_change_gives_weights_in_the_middle(
         self, folder: Path, learned: Learned, tmp_path: Path
     ) -> None:

@@ -15,6 +15,7 @@ from models.monitoring.simulated_plant import (
     simulate,
 )
 from models.monitoring.trained_calls import call_rows, train_variant
+from tests.support.nightly import nightly
 
 ROWS, START = 120, 20
 
@@ -42,6 +43,7 @@ def test_plant_is_stable_and_has_all_columns(courses: np.ndarray) -> None:
     assert np.abs(courses[0, -20:]).mean() < 3 * np.abs(courses[0, :20]).mean()
 
 
+@nightly
 def test_same_seeds_give_the_same_plant_and_courses(plant: Plant) -> None:
     first = simulate(plant, [None], 10, 0, seed=3)
     second = simulate(draw_plant(1), [None], 10, 0, seed=3)

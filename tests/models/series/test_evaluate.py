@@ -15,6 +15,7 @@ from models.series.public_sets import (
     read_training_engines,
 )
 from models.training_data import TrainingDataMissing
+from tests.support.nightly import nightly
 
 LIVES = (40, 12, 3, 25)
 
@@ -53,6 +54,7 @@ class TestEngines:
         with pytest.raises(TrainingDataMissing, match="NASA C-MAPSS"):
             read_training_engines(fleet, "FD009")
 
+    @nightly
     def test_lives_of_other_engines_are_predicted(self, fleet: Path) -> None:
         found = evaluate_lives(fleet, draws=1)
         assert found["draws"]["count"] == 1

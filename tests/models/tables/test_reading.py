@@ -14,6 +14,7 @@ from models.adaptation import TrainingFileInvalid
 from models.tables.reading import MAX_COLUMNS, detect_delimiter, read_table
 from models.tables.table import RawTable
 from tests.support.models.workbooks import old_workbook
+from tests.support.nightly import nightly
 
 
 def cells(table: RawTable) -> dict[str, list[Any]]:
@@ -161,6 +162,7 @@ class TestCsv:
         assert column.numbers.tolist() == [float(code) for code in codes]
         assert column.as_texts().tolist() == codes
 
+    @nightly
     def test_hundred_thousand_rows_are_read_in_seconds(self) -> None:
         row = ",".join(f"{value}.5" for value in range(20))
         content = (",".join(f"c{at}" for at in range(20)) + "\n" + f"{row}\n" * 20_000).encode()

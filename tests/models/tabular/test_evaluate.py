@@ -10,6 +10,7 @@ from models.tabular.evaluate_lives import HeldOutMachine, leave_out, summarize
 from models.tabular.plain_boosting import plain_failures
 from tests.support.models.made_up_engines import engine
 from tests.support.models.made_up_mill import WEAKER, operating_points
+from tests.support.nightly import nightly
 
 
 def texts(*values: str) -> np.ndarray:
@@ -53,6 +54,7 @@ class TestMill:
 
 
 class TestMachinesLeftOut:
+    @nightly
     def test_machine_is_predicted_by_models_of_the_others(self) -> None:
         found = leave_out([engine(seed, 60 + seed) for seed in (1, 2, 3)], engine(9, 60))
         assert found.own.shape == found.tuned.shape == found.truth.shape == (60,)

@@ -15,7 +15,7 @@ from models.tabular.intervals import LEVELS, calibrate_intervals
 from models.tabular.settings import inner_split
 from models.tabular.splits import SplitKind, plan_splits
 from tests.support.models.tables import data_of, machines
-from tests.support.nightly import nightly
+from tests.support.nightly import at_length, nightly
 
 
 @cache
@@ -235,7 +235,7 @@ class TestCopies:
 
 
 class TestHeldOutScores:
-    @pytest.mark.parametrize("goal", [Goal.CLASS, Goal.NUMBER])
+    @pytest.mark.parametrize("goal", at_length([Goal.CLASS, Goal.NUMBER], [Goal.CLASS]))
     def test_model_is_better_than_the_baseline(self, goal: Goal) -> None:
         _, model = fitted(goal)
         comparison = model.comparison
@@ -287,7 +287,7 @@ class TestCategories:
         codes = [f"E{alarm}" if alarm else "" for alarm in alarms]
         assert held_out_score(codes, list(fails)) > 0.9
 
-    @pytest.mark.parametrize("count", [40, 100])
+    @pytest.mark.parametrize("count", at_length([40, 100], [40]))
     def test_values_of_few_rows_each_tell_the_class(self, count: int) -> None:
         generator = np.random.default_rng(8)
         products = generator.integers(0, count, 30 * count)

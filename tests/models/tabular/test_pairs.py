@@ -16,6 +16,7 @@ from models.tabular.pair_screening import MAX_PAIRS, screen_pairs
 from models.tabular.pairs import Operation, PairEncoding
 from models.tabular.variant import TabularVariant, load
 from tests.support.models.tables import csv, data_of
+from tests.support.nightly import nightly
 
 POWER_LIMIT = 60_000.0
 
@@ -142,6 +143,7 @@ class TestVariant:
         variant = trained()
         return dict(variant.run(validate_columns(variant.signature, columns, {})))
 
+    @nightly
     def test_reason_names_the_pair_that_decides(self) -> None:
         found = self.call()
         assert found["class"].tolist() == ["yes"]

@@ -14,6 +14,7 @@ from models.tabular.adapt import TabularAdapter
 from models.tabular.data import Goal
 from models.tabular.variant import TabularVariant, load
 from tests.support.models.tables import csv, machines
+from tests.support.nightly import nightly
 
 CLASSIFIER = TabularAdapter(Goal.CLASS, SchemaRequest(target="failure", ignored=("wear",)), 1)
 REGRESSOR = TabularAdapter(Goal.NUMBER, SchemaRequest(target="wear", ignored=("failure",)), 1)
@@ -64,6 +65,7 @@ class TestClassifier:
         assert "noise" not in found["reasons"][1][:2]
         assert found["contributions"][1][0] > 0
 
+    @nightly
     def test_class_of_many_digits_is_answered_as_it_is_written(self) -> None:
         columns = machines(6, 20)
         columns["failure"] = [4711001 + (value == "yes") for value in columns["failure"]]
@@ -143,6 +145,7 @@ class TestRegressor:
 
 
 class TestLeaksAndInvalidFiles:
+    @nightly
     def test_column_that_reveals_the_target_is_named_in_the_progress(self) -> None:
         columns = machines(6, 20)
         columns["code"] = [f"R{value}" for value in columns["failure"]]

@@ -42,6 +42,7 @@ def test_simulated_saving_is_mostly_billed() -> None:
     assert found.kept == pytest.approx(found.bound, abs=0.08)
 
 
+@nightly
 def test_simulated_alternative_methods_bill_more_without_an_effect() -> None:
     shares = compare(Cell(0.1, 0.9, lasting=0.3), PLANTS, seed=7)
     ours, _ = shares["ours"]
@@ -63,6 +64,7 @@ def test_estimate_with_known_noise_errs_in_five_percent() -> None:
     assert Known(3.3, 2.0).bills
 
 
+@nightly
 def test_simulated_machine_groups_bill_the_saving_and_rarely_overbill() -> None:
     without = billed(Cell(0.1, 0.3), 4, 20, map, 7)
     saving = billed(Cell(0.1, 0.3, saving=0.1), 4, 20, map, 7)

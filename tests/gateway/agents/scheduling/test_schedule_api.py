@@ -24,6 +24,7 @@ from tests.support.gateway.tank_api import (
     today,
 )
 from tests.support.gateway.tanks import PUMPS, schedule
+from tests.support.nightly import nightly
 from tests.support.plant.commands import point
 
 DAYS = 18
@@ -126,6 +127,7 @@ async def test_schedule_without_readings_switches_nothing_and_refuses_to_learn(
     assert "3 of the last 20 days" in error_of(refused)["message"]
 
 
+@nightly
 async def test_active_schedule_that_costs_more_is_taken_back_by_the_next_day(
     gateway: Gateway,
 ) -> None:

@@ -18,6 +18,7 @@ from tests.support.gateway.warning_machines import (
     train_all,
     training_body,
 )
+from tests.support.nightly import nightly
 
 
 @pytest.fixture
@@ -109,6 +110,7 @@ async def test_rule_is_trained_used_in_ticks_replayed_and_taken_back(gateway: Ga
     assert gone["problem"] == "no_rule"
 
 
+@nightly
 async def test_rule_that_is_not_shown_to_be_better_needs_the_owners_acceptance(
     gateway: Gateway,
 ) -> None:

@@ -8,8 +8,10 @@ from gateway.plant.assets.values import Asset, AssetLevel
 from gateway.plant.store.asset_editing import create_asset
 from gateway.plant.store.editing import Editing
 from tests.support.gateway.commands import Maas
+from tests.support.nightly import nightly
 
 
+@nightly
 async def test_rule_is_created_queued_for_training_and_deleted(maas: Maas) -> None:
     firm = maas.firm
     async with firm.story.database.transaction() as session:

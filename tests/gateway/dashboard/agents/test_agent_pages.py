@@ -22,6 +22,7 @@ from tests.support.gateway.watched_pumps import (
     read,
     run_agents,
 )
+from tests.support.nightly import nightly
 
 AGENTS = "/dashboard/agents"
 RULE = "rules[0]"
@@ -124,6 +125,7 @@ async def test_invalid_fields_are_named_and_nothing_is_lost(works: Firm) -> None
     ).status_code == 404
 
 
+@nightly
 async def test_definition_as_toml_names_field_and_line_of_an_error(works: Firm) -> None:
     page = await works.owner.page(f"{AGENTS}/new/definition?template=pump-monitor&asset={PUMP}")
     text = re.search(r"<textarea.*?>\n(.*?)</textarea>", page, re.DOTALL)
@@ -261,6 +263,7 @@ async def test_viewer_reads_but_changes_nothing(works: Firm) -> None:
     assert (await works.stranger.send(f"{action[1]}/approve")).status_code == 404
 
 
+@nightly
 async def test_replay_shows_what_the_rules_would_have_recommended_and_saved(works: Firm) -> None:
     await read(works.gateway, 9.0)
     agent = await add_agent(works.gateway, every="31d")

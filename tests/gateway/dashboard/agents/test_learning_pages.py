@@ -6,6 +6,7 @@ from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import words
 from tests.support.gateway.agent_learning import add_learned
 from tests.support.gateway.watched_pumps import PUMP, add_agent, agent_row, import_pump
+from tests.support.nightly import nightly
 
 AGENTS = "/dashboard/agents"
 
@@ -52,6 +53,7 @@ async def test_learning_is_turned_on_and_off(works: Firm) -> None:
     assert (await works.owner.send(f"{url}/learning/maybe")).status_code == 404
 
 
+@nightly
 async def test_transfer_is_shown_before_it_creates_an_agent(works: Firm) -> None:
     url = f"{AGENTS}/{await add_agent(works.gateway)}"
     assert "Show what carries over" in words(await works.owner.page(f"{url}/transfer"))

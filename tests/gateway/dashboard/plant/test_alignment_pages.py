@@ -133,6 +133,7 @@ async def test_comparison_reports_pairs_unit_conflicts_and_csv(office: Firm) -> 
     assert (await office.owner.http.get(address)).status_code == 404
 
 
+@nightly
 @pytest.mark.browser
 class TestInBrowser:
     """Pages in headless Chromium, also at the width of a phone and in Chinese."""

@@ -16,6 +16,7 @@ from tests.support.builders import SPECIALIST
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.nightly import nightly
 
 PLANT = "/dashboard/plant"
 COLUMNS = [
@@ -100,6 +101,7 @@ async def test_point_is_changed_replaced_and_retired_and_the_history_tells_it(of
     assert "Retired" in words(await office.owner.page(new))
 
 
+@nightly
 async def test_documents_and_relations_are_added_and_ended(office: Firm) -> None:
     mill = await create_plant(office)
     work_order = {"kind": "work_order", "code": "WO-1", "name": "Spindle changed"}

@@ -10,6 +10,7 @@ from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker
 from tests.support.gateway.subscribing import SMALL, choose, offer
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 PLANS = "/dashboard/platform/plans"
@@ -22,6 +23,7 @@ async def operator(shared_firm: Firm) -> AsyncIterator[Looker]:
         yield one
 
 
+@nightly
 async def test_uploaded_plan_is_previewed_without_faults_and_published(
     browser: Windows, shared_firm: Firm, operator: Looker
 ) -> None:

@@ -15,6 +15,7 @@ from infra.database.database import Database
 from tests.support import builders
 from tests.support.aas_engine import check_service
 from tests.support.builders import Gateway
+from tests.support.nightly import at_length
 from tests.support.plants import pump_station
 
 PROFILE = "https://admin-shell.io/aas/API/3/0/{}ServiceSpecification/SSP-002"
@@ -88,7 +89,10 @@ async def plant(shared_gateway: Gateway) -> Gateway:
     return shared_gateway
 
 
-@pytest.mark.parametrize("service", ["AssetAdministrationShellRepository", "SubmodelRepository"])
+SERVICES = ["AssetAdministrationShellRepository", "SubmodelRepository"]
+
+
+@pytest.mark.parametrize("service", at_length(SERVICES, SERVICES[:1]))
 async def test_test_engine_has_no_findings(plant: Gateway, service: str) -> None:
     found, rejected, accepted = await asyncio.to_thread(
         check_service,

@@ -18,6 +18,7 @@ from gateway.plant.connector.commands.journal import Journal
 from gateway.plant.connector.config import ConnectorConfig, OpcUaConfig
 from infra.clock import SystemClock
 from tests.support.maas_process import free_port
+from tests.support.nightly import nightly
 from tests.support.plant.broker import MOSQUITTO, Broker
 from tests.support.plant.collecting import new_metrics
 from tests.support.plant.commands import TAG, UNIT, command, limits, point
@@ -55,6 +56,7 @@ async def carry_out(folder: Path, value: float, name: str = "cmd_1", **sources: 
         journal.close()
 
 
+@nightly
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_variable_is_written_and_read_back(network: None, tmp_path: Path) -> None:
     url = f"opc.tcp://127.0.0.1:{free_port()}/"

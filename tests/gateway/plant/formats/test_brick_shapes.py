@@ -9,6 +9,7 @@ import shifty
 from gateway.plant.formats.brick.reader import read_brick
 from gateway.plant.formats.brick.writer import write_brick
 from models.training_data import default_directory
+from tests.support.nightly import nightly
 from tests.support.plants import connected_station
 
 VERSION = "1.4"
@@ -27,6 +28,7 @@ def test_export_conforms_to_bricks_shapes() -> None:
     assert problems(write_brick(connected_station()).content) == []
 
 
+@nightly
 def test_shapes_find_what_brick_does_not_allow() -> None:
     content = write_brick(connected_station()).content
     wrong = b"<urn:maas:point:S1.P1.T> <%s> <urn:maas:asset:S1> ." % (

@@ -3,10 +3,12 @@
 from gateway.plant.assets.values import AssetLevel
 from gateway.plant.formats.hierarchy import fit_levels, without_cycles
 from gateway.plant.formats.results import NoteCode, NoteCollector
+from tests.support.nightly import nightly
 
 _MANY = 100_000
 
 
+@nightly
 def test_countless_children_of_one_parent_take_linear_time() -> None:
     parents = {str(number): "root" for number in range(_MANY)}
     levels = {"root": AssetLevel.SITE, **dict.fromkeys(parents, AssetLevel.EQUIPMENT)}

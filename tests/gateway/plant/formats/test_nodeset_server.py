@@ -4,9 +4,11 @@ import pytest
 from asyncua import Client, Server, ua
 
 from gateway.plant.formats.nodeset.writer import write_nodeset
+from tests.support.nightly import nightly
 from tests.support.plants import connected_station
 
 
+@nightly
 @pytest.mark.usefixtures("network")
 async def test_server_loads_an_exported_nodeset_and_a_client_browses_it() -> None:
     server = Server()

@@ -16,6 +16,7 @@ from gateway.plant.formats.nodeset.reader import read_nodeset
 from gateway.plant.formats.nodeset.writer import write_nodeset
 from gateway.plant.formats.results import FormatInvalid
 from gateway.plant.formats.xml_events import xml_events
+from tests.support.nightly import nightly
 from tests.support.plants import pump_station
 
 MIB = 1 << 20
@@ -49,6 +50,7 @@ def specification(package: bytes) -> bytes:
 
 
 class TestMemory:
+    @nightly
     def test_export_of_a_package_needs_memory_for_one_submodel_at_a_time(self) -> None:
         few, many = pumps(10), pumps(100)
         write_aasx(few)  # classes and caches of the first use

@@ -27,6 +27,7 @@ from models.policies.learned.policy_file import (
 from models.policies.learned.saving import rate_bounds, saving_of
 from models.policies.maintenance.costs import MaintenanceCosts
 from models.policies.promotion import Evidence, Verdict
+from tests.support.nightly import nightly
 
 COSTS = MaintenanceCosts(planned_stop=1000, unplanned_stop=3000, inspection=200)
 NAMES = ("failure_probability",)
@@ -133,6 +134,7 @@ def test_policy_that_costs_more_or_states_wrong_chances_is_taken_back() -> None:
     assert watched(0.0, 0.3) == ("cost_worse", "calibration_broken")
 
 
+@nightly
 def test_chance_is_promoted_at_most_at_the_stated_rate() -> None:
     promoted = sum(
         simulate_machine(seed, Specialist.CALIBRATED, 240).promoted for seed in range(20)

@@ -13,6 +13,7 @@ from models.policies.warnings.rule_file import read_rule, write_rule
 from models.policies.warnings.selection import measure_selection
 from models.policies.warnings.thresholds import exposure_of, threshold_table
 from models.policies.warnings.training import TrainedRule, train_rule
+from tests.support.nightly import nightly
 
 TERMS = WarningTerms(miss=3.0, false_alarm=1.0, hold=10)
 NAMES = ("a", "b")
@@ -138,6 +139,7 @@ def test_tick_is_told_probability_reasons_and_points_out_of_range(trained: Train
     assert trained.rule.signal(odd).out_of_range == ("b",)
 
 
+@nightly
 def test_rule_with_trees_explains_itself_by_sensors() -> None:
     trained = train_rule([machine(16, shift=0.25)], NAMES, TERMS)
     assert trained.evaluation.events == 16

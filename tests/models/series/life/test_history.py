@@ -17,6 +17,7 @@ from models.signature import Columns, validate_columns
 from models.tables.columns import Kind
 from models.tables.schema import SchemaRequest
 from tests.support.models.tables import csv
+from tests.support.nightly import nightly
 
 MACHINES, LIFE = 20, 30
 
@@ -71,6 +72,7 @@ def later(row: dict[str, list[float]]) -> dict[str, list[float]]:
 
 
 class TestPrediction:
+    @nightly
     def test_age_makes_the_prediction_of_unseen_machines_better(self) -> None:
         cases = [(history(number, steps), 30 - steps) for number in range(8) for steps in (12, 22)]
         with_age = [float(call(row)["value"][0]) - left for row, left in cases]

@@ -73,6 +73,7 @@ def before_failure(steps: int, machine: str = "M0") -> dict[str, list[float]]:
 
 
 class TestTraining:
+    @nightly
     def test_score_is_next_to_that_of_the_mean(self) -> None:
         adaptation, _, told = trained()
         assert adaptation.score.metric == "RMSE, by machine"
@@ -111,6 +112,7 @@ class TestTraining:
         again = LifeAdapter(SchemaRequest(), 1)(csv(histories()), lambda one: None)
         assert again.artefact == trained()[0].artefact
 
+    @nightly
     def test_copy_of_the_life_is_named_as_a_leak(self) -> None:
         columns = histories(with_life=True)
         columns["copy"] = [float(str(value)) * 2 for value in columns["RUL"]]
