@@ -42,6 +42,7 @@ async def add_command(seen: Looked) -> None:
     await page.fill("[id='commands[0].value']", "3.5")
 
 
+@nightly
 @pytest.mark.parametrize(
     "look",
     [pytest.param(("en-US", "light", 1440), marks=nightly), ("zh-CN", "dark", 390)],

@@ -108,6 +108,7 @@ async def create_agent(hand: Hand) -> None:
     await hand.seen.page.wait_for_url("**/agents/agent_*")
 
 
+@nightly
 @pytest.mark.parametrize(
     "look",
     [

@@ -14,6 +14,7 @@ AGENTS = "/dashboard/agents"
 DAYS = 3
 
 
+@nightly
 @pytest.mark.parametrize(
     ("look", "said"),
     [

@@ -20,6 +20,7 @@ pytestmark = NEEDS_BROWSER
 PAGE = "/dashboard/agents/warnings"
 
 
+@nightly
 @pytest.mark.parametrize(
     ("look", "said"),
     [

@@ -13,6 +13,7 @@ PAGE, PUMP = "/dashboard/identifiers", "88.100.5001/PUMP-1"
 PUMP_URI = f"hdl:{PUMP}"
 
 
+@nightly
 @pytest.mark.parametrize(
     "look",
     [("zh-CN", "light", 390), pytest.param(("en-US", "dark", 1440), marks=nightly)],
