@@ -29,7 +29,8 @@ run: $(SERVED)
 # the lines of billing/ that the tests beside its modules reach (tests/support/own_coverage.py).
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
 CROWD = --numprocesses $(WORKERS) --maxprocesses 12 --dist worksteal --durations 25
-ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+# Two heaps for all threads of a process: memory that a test's threads freed is used by the next test's.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MALLOC_ARENA_MAX=2
 PYTEST := $(BIN)/python -m pytest
 OWN := tests/support/own_coverage.ini
 test: $(TESTED)
